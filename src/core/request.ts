@@ -1,0 +1,178 @@
+/**
+ * The one vocabulary of requests and answers. Every API dialect translates into it and out of it; a runner speaks it
+ * over IPC (JSON), so everything here is plain data.
+ */
+import type { ErrorCode } from "./errors.ts";
+
+/** An OpenVINO device name: "NPU", "GPU", "GPU.1", "CPU". */
+export type Device = string;
+
+export type DeviceClass = "NPU" | "GPU" | "CPU";
+
+/** "GPU.1" is a "GPU"; what is neither NPU nor GPU counts as CPU. */
+export function deviceClass(device: Device): DeviceClass {
+  const name = device.toUpperCase();
+  return name.startsWith("NPU") ? "NPU" : name.startsWith("GPU") ? "GPU" : "CPU";
+}
+
+export interface DeviceInfo {
+  readonly name: Device;
+  /** What the driver calls it, e.g. "Intel(R) AI Boost". */
+  readonly fullName: string;
+  /** The NPU path run on the CPU (NPU_PROXY_NPU_EMULATION=cpu). */
+  readonly emulated: boolean;
+  /** Architecture or generation where the driver tells. */
+  readonly architecture?: string;
+  readonly driver?: string;
+  readonly precisions?: readonly string[];
+}
+
+export type Role = "system" | "user" | "assistant" | "tool";
+
+export interface Message {
+  readonly role: Role;
+  readonly content: string;
+}
+
+export type Prompt =
+  /** Rendered by the model's chat template (or `template` in its place), with `extra` (e.g. enable_thinking) in its context. */
+  | {
+      readonly kind: "chat";
+      readonly messages: readonly Message[];
+      readonly tools?: readonly unknown[];
+      readonly extra?: Readonly<Record<string, unknown>>;
+      readonly template?: string;
+    }
+  /** Given to the tokenizer as it stands. */
+  | { readonly kind: "text"; readonly text: string };
+
+/** What the answer must look like, compiled by the engine's grammar library. */
+export type Grammar =
+  | { readonly kind: "json" }
+  | { readonly kind: "json_schema" | "regex" | "ebnf" | "structural_tags"; readonly source: string };
+
+/** Every sampling parameter the engine knows. Absent means: the model's own generation config, then the engine's default. */
+export interface Sampling {
+  /** Most tokens to generate; absent: as many as the context allows. */
+  readonly maxTokens?: number;
+  readonly minTokens?: number;
+  /** 0 is greedy. */
+  readonly temperature?: number;
+  readonly topP?: number;
+  /** 0 or absent: no limit. */
+  readonly topK?: number;
+  readonly minP?: number;
+  /** Absent: a fresh random one for each request. */
+  readonly seed?: number;
+  readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly ignoreEos?: boolean;
+  /** The log probability of each chosen token (one per position: the engine has no alternatives). */
+  readonly logprobs?: boolean;
+  /** Matched by us over the text, across tokens; never part of the answer. */
+  readonly stop?: readonly string[];
+  readonly grammar?: Grammar;
+}
+
+export interface GenerateRequest {
+  /** The request id that the client sees in X-Request-ID. */
+  readonly id: string;
+  /** The model as the client named it. */
+  readonly model: string;
+  readonly prompt: Prompt;
+  readonly sampling: Sampling;
+}
+
+export interface TokenLogprob {
+  readonly token: string;
+  readonly logprob: number;
+}
+
+export type FinishReason = "stop" | "length";
+
+/** What one generation cost. Durations in nanoseconds. */
+export interface Usage {
+  readonly promptTokens: number;
+  /** Tokens really generated, those behind a cut-off stop string included. */
+  readonly completionTokens: number;
+  /** From admission by the engine to the first token. */
+  readonly promptNs: number;
+  /** From the first token to the last. */
+  readonly decodeNs: number;
+}
+
+export type GenerateEvent =
+  | {
+      readonly type: "delta";
+      readonly text: string;
+      /** Tokens that this text is made of; 0 when earlier tokens' text was held back. */
+      readonly tokens: number;
+      readonly logprobs?: readonly TokenLogprob[];
+    }
+  | { readonly type: "done"; readonly reason: FinishReason; readonly usage: Usage };
+
+// ---------------------------------------------------------------------------------------------------------------
+// The runner protocol. Each request has its own id and its own cancel; nothing is shared between requests.
+
+/** What a runner loads. Directories are local paths: this message never leaves the machine. */
+export interface LoadOptions {
+  readonly directory: string;
+  readonly device: Device;
+  readonly emulateNpu: boolean;
+  /** Longest prompt + answer, in tokens, that the model's config allows. */
+  readonly contextLength: number;
+  /** Shape of the NPU pipeline, in tokens. */
+  readonly maxPromptTokens: number;
+  readonly minResponseTokens: number;
+  /** Folder for compiled blobs; absent: none. */
+  readonly compileCache?: string;
+}
+
+export interface LoadedInfo {
+  /** Longest prompt + answer of this placement, in tokens. */
+  readonly contextLength: number;
+  /** Longest prompt of this placement, in tokens. */
+  readonly maxPromptTokens: number;
+  /** Resident memory of the runner after the load, in bytes. */
+  readonly memoryBytes: number;
+  readonly openvino: string;
+}
+
+export interface RunnerStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly memoryBytes: number;
+}
+
+export type ToRunner =
+  | { readonly op: "load"; readonly options: LoadOptions }
+  | { readonly op: "devices"; readonly emulateNpu: boolean }
+  | { readonly op: "generate"; readonly id: number; readonly prompt: Prompt; readonly sampling: Sampling }
+  | { readonly op: "cancel"; readonly id: number }
+  /** The daemon consumed `deltas` messages of this request: as many more may be sent. */
+  | { readonly op: "credit"; readonly id: number; readonly deltas: number }
+  | { readonly op: "count"; readonly id: number; readonly prompt: Prompt }
+  | { readonly op: "stats"; readonly id: number };
+
+export type FromRunner =
+  | { readonly ev: "started" }
+  | { readonly ev: "ready"; readonly info: LoadedInfo }
+  | { readonly ev: "devices"; readonly devices: readonly DeviceInfo[] }
+  /** The prompt was rendered, counted and admitted; deltas follow. */
+  | { readonly ev: "accepted"; readonly id: number; readonly promptTokens: number }
+  | { readonly ev: "event"; readonly id: number; readonly event: GenerateEvent }
+  | { readonly ev: "count"; readonly id: number; readonly promptTokens: number }
+  | { readonly ev: "stats"; readonly id: number; readonly stats: RunnerStats }
+  /** Of one request (id) or of the whole runner (no id: it ends after this). */
+  | {
+      readonly ev: "error";
+      readonly id?: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly param?: string;
+      readonly detail?: string;
+    };
+
+/** Delta messages of one request that may be under way to the daemon before it must have consumed some. */
+export const DELTA_CREDITS = 64;

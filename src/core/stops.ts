@@ -1,0 +1,50 @@
+/**
+ * Stop strings matched over the text of a stream, across token and chunk boundaries. (GenAI's own matching decodes only
+ * as many last tokens as the stop string has, and misses a stop that the model spells with more.)
+ */
+export interface StopResult {
+  /** Text that no stop string can reach any more. */
+  readonly text: string;
+  readonly stopped: boolean;
+}
+
+export class StopMatcher {
+  readonly #stops: readonly string[];
+  #held = "";
+
+  constructor(stops: readonly string[]) {
+    this.#stops = stops.filter((stop) => stop !== "");
+  }
+
+  /** Add text; get what may be sent. After `stopped` the text ends before the stop string and nothing may follow. */
+  push(text: string): StopResult {
+    if (this.#stops.length === 0) return { text, stopped: false };
+    const all = this.#held + text;
+    let cut = -1;
+    for (const stop of this.#stops) {
+      const at = all.indexOf(stop);
+      if (at >= 0 && (cut < 0 || at < cut)) cut = at;
+    }
+    if (cut >= 0) {
+      this.#held = "";
+      return { text: all.slice(0, cut), stopped: true };
+    }
+    const keep = Math.max(0, ...this.#stops.map((stop) => overlap(all, stop)));
+    this.#held = keep > 0 ? all.slice(-keep) : "";
+    return { text: keep > 0 ? all.slice(0, -keep) : all, stopped: false };
+  }
+
+  /** The end of the stream: what was held back turned out to be no stop string. */
+  flush(): string {
+    const text = this.#held;
+    this.#held = "";
+    return text;
+  }
+}
+
+/** Length of the longest proper prefix of `stop` that `text` ends with, in UTF-16 units. */
+function overlap(text: string, stop: string): number {
+  for (let length = Math.min(stop.length - 1, text.length); length > 0; length--)
+    if (text.endsWith(stop.slice(0, length))) return length;
+  return 0;
+}

@@ -1,0 +1,149 @@
+/**
+ * The addon's interface, typed once: what `src/native/addon` exports and nothing else. Everything that can take longer
+ * than 5 ms returns a promise and runs off the JavaScript thread.
+ */
+
+/** Thrown by the addon: an Error whose `code` tells what kind of failure it was. */
+export type NativeErrorCode =
+  | "self_check" // a declaration does not fit the library, or a canary was overwritten
+  | "load" // the model, the tokenizer or the device refused
+  | "device" // no such device, or its driver is missing
+  | "grammar" // the structured output is not compilable
+  | "template" // the chat template failed
+  | "invalid" // a parameter that GenAI refuses
+  | "capacity" // prompt + output can never fit the KV cache
+  | "inference" // step() or generate() threw
+  | "closed"; // the engine was closed
+
+export interface NativeDevice {
+  readonly name: string;
+  readonly fullName: string;
+  readonly architecture?: string;
+  readonly driver?: string;
+  readonly precisions?: readonly string[];
+}
+
+export interface TokenizerOptions {
+  readonly directory: string;
+}
+
+export interface TemplateOptions {
+  /** JSON array of tools. */
+  readonly tools?: string;
+  /** JSON object: more variables for the template, e.g. {"enable_thinking":true}. */
+  readonly extra?: string;
+  /** A template in the place of the model's own. */
+  readonly template?: string;
+  readonly addGenerationPrompt: boolean;
+}
+
+export interface NativeTokenizer {
+  /** Token ids, shape [tokens]. `addSpecialTokens`: as the tokenizer's own post-processor does (BOS). */
+  encode(text: string, addSpecialTokens: boolean): Promise<Int32Array>;
+  decode(ids: Int32Array, skipSpecialTokens: boolean): Promise<string>;
+  /** `messages`: JSON array of {role, content, …}. */
+  applyChatTemplate(messages: string, options: TemplateOptions): Promise<string>;
+  readonly chatTemplate: string;
+}
+
+export interface EngineOptions {
+  readonly directory: string;
+  readonly device: string;
+  /** "batching": ContinuousBatchingPipeline (CPU, GPU); "static": LLMPipeline on NPU, one generation at a time. */
+  readonly pipeline: "batching" | "static";
+  /** OpenVINO properties; integers stay integers (MAX_PROMPT_LEN as a string throws). */
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly scheduler?: SchedulerOptions;
+  /** KV capacity of the static pipeline in tokens: MAX_PROMPT_LEN + MIN_RESPONSE_LEN - 1. */
+  readonly capacity?: number;
+}
+
+export interface SchedulerOptions {
+  /** Tokens of one step, prefill chunks included. */
+  readonly maxBatchedTokens: number;
+  readonly maxSequences: number;
+  readonly prefixCaching: boolean;
+  /** Most KV blocks that requests may reserve together (admission); prompt + max_new_tokens of all running in blocks. */
+  readonly maxBlocks: number;
+}
+
+/** Fields of GenAI's GenerationConfig by GenAI's names; each is optional. */
+export interface NativeSampling {
+  /** Required: how many tokens at most; admission reserves prompt + this. */
+  readonly max_new_tokens: number;
+  readonly min_new_tokens?: number;
+  readonly do_sample?: boolean;
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly min_p?: number;
+  readonly rng_seed?: number;
+  readonly repetition_penalty?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+  readonly ignore_eos?: boolean;
+  /** 1: events carry the log probability of each token. */
+  readonly logprobs?: 0 | 1;
+  readonly num_assistant_tokens?: number;
+  readonly max_ngram_size?: number;
+  /** `kind` as in GenAI's StructuredOutputConfig: json_schema, regex, grammar, structural_tags_config. */
+  readonly structured?: { readonly kind: "json_schema" | "regex" | "grammar" | "structural_tags"; readonly source: string };
+}
+
+/** Events of all requests since the last call, in order. Several tokens of one request may come as one event. */
+export interface NativeEvent {
+  readonly id: number;
+  /** Whole UTF-8 characters only; may be empty while bytes of a character are held back. */
+  readonly text: string;
+  /** Tokens generated since this request's previous event. */
+  readonly tokens: number;
+  /** With logprobs: [token text, log probability] per token. */
+  readonly logprobs?: readonly (readonly [string, number])[];
+  /** The last event of a request has one of these. "cancelled" follows a cancel(). */
+  readonly finish?: "stop" | "length" | "cancelled" | "error";
+  /** With finish "error". */
+  readonly code?: NativeErrorCode;
+  readonly message?: string;
+  /** With the last event: ns from submit to the first token, and from the first to the last. */
+  readonly promptNs?: number;
+  readonly decodeNs?: number;
+}
+
+export interface NativeStats {
+  readonly running: number;
+  /** Submitted and not yet admitted. */
+  readonly waiting: number;
+  /** KV blocks reserved by the running requests, and how many may be. */
+  readonly reservedBlocks: number;
+  readonly maxBlocks: number;
+  /** Share of the KV cache in use, 0 to 1, as GenAI tells. */
+  readonly cacheUsage: number;
+  readonly steps: number;
+  /** Moving average of a step, in ns. */
+  readonly stepNs: number;
+}
+
+export interface NativeEngine {
+  readonly tokenizer: NativeTokenizer;
+  /** Queues a request; its events carry `id`. Never throws for what a client sent: that comes as an event. */
+  submit(id: number, prompt: Int32Array, sampling: NativeSampling): void;
+  cancel(id: number): void;
+  /** @throws grammar */
+  validateGrammar(structured: NonNullable<NativeSampling["structured"]>): Promise<void>;
+  stats(): NativeStats;
+  /** Cancels everything, ends the threads, frees the pipeline. */
+  close(): Promise<void>;
+}
+
+export interface Addon {
+  /** OpenVINO's build string, e.g. "2026.4.0-22959-…". */
+  readonly openvino: string;
+  /** Ends this process by SIGKILL when its parent dies (Linux: PR_SET_PDEATHSIG); elsewhere does nothing. */
+  dieWithParent(): void;
+  /** Checks the declarations against the library: SchedulerConfig::to_string() field by field, canaries behind every
+   *  opaque object. @throws self_check */
+  selfCheck(): void;
+  devices(): Promise<readonly NativeDevice[]>;
+  loadTokenizer(options: TokenizerOptions): Promise<NativeTokenizer>;
+  loadEngine(options: EngineOptions, onEvents: (events: readonly NativeEvent[]) => void): Promise<NativeEngine>;
+}
