@@ -122,9 +122,11 @@ export interface LoadOptions {
   readonly emulateNpu: boolean;
   /** Longest prompt + answer, in tokens, that the model's config allows. */
   readonly contextLength: number;
-  /** Shape of the NPU pipeline, in tokens. */
-  readonly maxPromptTokens: number;
-  readonly minResponseTokens: number;
+  /** Longest prompt of an NPU placement, and the room that its static shape keeps for the answer, in tokens. */
+  readonly npuMaxPrompt: number;
+  readonly npuMinResponse: number;
+  /** Most tokens of an answer whose length the client did not name. */
+  readonly maxOutput: number;
   /** Folder for compiled blobs; absent: none. */
   readonly compileCache?: string;
 }
@@ -161,7 +163,8 @@ export type FromRunner =
   | { readonly ev: "devices"; readonly devices: readonly DeviceInfo[] }
   /** The prompt was rendered, counted and admitted; deltas follow. */
   | { readonly ev: "accepted"; readonly id: number; readonly promptTokens: number }
-  | { readonly ev: "event"; readonly id: number; readonly event: GenerateEvent }
+  /** Events of any requests, in order; one message for all that one engine step brought. */
+  | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
   | { readonly ev: "count"; readonly id: number; readonly promptTokens: number }
   | { readonly ev: "stats"; readonly id: number; readonly stats: RunnerStats }
   /** Of one request (id) or of the whole runner (no id: it ends after this). */

@@ -20,14 +20,16 @@ export class StopMatcher {
   push(text: string): StopResult {
     if (this.#stops.length === 0) return { text, stopped: false };
     const all = this.#held + text;
-    let cut = -1;
+    // The stop that is complete first wins (of two complete at once, the longer): so chunks never change the outcome.
+    let first: { start: number; end: number } | undefined;
     for (const stop of this.#stops) {
-      const at = all.indexOf(stop);
-      if (at >= 0 && (cut < 0 || at < cut)) cut = at;
+      const start = all.indexOf(stop);
+      const end = start + stop.length;
+      if (start >= 0 && (!first || end < first.end || (end === first.end && start < first.start))) first = { start, end };
     }
-    if (cut >= 0) {
+    if (first) {
       this.#held = "";
-      return { text: all.slice(0, cut), stopped: true };
+      return { text: all.slice(0, first.start), stopped: true };
     }
     const keep = Math.max(0, ...this.#stops.map((stop) => overlap(all, stop)));
     this.#held = keep > 0 ? all.slice(-keep) : "";

@@ -1,0 +1,280 @@
+/**
+ * Every setting of npu-proxy, in one table: its flag, its environment variable, its default, what it means and what
+ * it accepts. A flag wins over the variable, the variable over the default; an empty variable counts as unset.
+ */
+import { isIP } from "node:net";
+import { isAbsolute, join, resolve } from "node:path";
+import { ProxyError } from "./core/errors.ts";
+import type { LogLevel } from "./core/ports.ts";
+import { logLevels } from "./log.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Setting<Value> {
+  /** Commander's notation; settings without one are set by the environment alone. */
+  readonly flag?: string;
+  readonly env: string;
+  readonly default: string;
+  readonly help: string;
+  /** Completes the sentence "Expected …". */
+  readonly expected: string;
+  /** The value, in the unit of the key; undefined where the text is none. */
+  parse(text: string): Value | undefined;
+}
+
+const table = {
+  host: {
+    flag: "--host <address>",
+    env: "NPU_PROXY_HOST",
+    default: "127.0.0.1",
+    help: "Address to listen on, and where the other commands look for the server.",
+    expected: "a host name or an IP address without a port",
+    parse: hostName,
+  },
+  port: {
+    flag: "-p, --port <number>",
+    env: "NPU_PROXY_PORT",
+    default: "11435",
+    help: "Port to listen on; 0 takes a free one.",
+    expected: "a whole number from 0 to 65535",
+    parse: whole(0, 65_535),
+  },
+  allowedHosts: {
+    flag: "--allowed-hosts <names>",
+    env: "NPU_PROXY_ALLOWED_HOSTS",
+    default: "",
+    help: "Further host names, separated by commas, that requests may name; loopback names always may.",
+    expected: "host names separated by commas, without ports",
+    parse: hostNames,
+  },
+  device: {
+    flag: "-d, --device <name>",
+    env: "NPU_PROXY_DEVICE",
+    default: "auto",
+    help: "Device for every model: auto, NPU, GPU, GPU.n or CPU. auto chooses for each request.",
+    expected: "auto, NPU, GPU, GPU.n (e.g. GPU.1) or CPU",
+    parse: deviceName,
+  },
+  tokenLimit: {
+    flag: "--token-limit <tokens>",
+    env: "NPU_PROXY_TOKEN_LIMIT",
+    default: "1800",
+    help: "Longest prompt, in tokens, that auto sends to the NPU.",
+    expected: "a whole number of tokens, 1 or more",
+    parse: whole(1),
+  },
+  maxPromptLen: {
+    env: "NPU_PROXY_MAX_PROMPT_LEN",
+    default: "4096",
+    help: "Longest prompt, in tokens, that a model on the NPU is compiled for.",
+    expected: "a whole number of tokens, 1 or more",
+    parse: whole(1),
+  },
+  minResponseLen: {
+    env: "NPU_PROXY_MIN_RESPONSE_LEN",
+    default: "256",
+    help: "Room for the answer, in tokens, that a model on the NPU is compiled for.",
+    expected: "a whole number of tokens, 1 or more",
+    parse: whole(1),
+  },
+  maxOutput: {
+    env: "NPU_PROXY_MAX_OUTPUT",
+    default: "8192",
+    help: "Longest answer, in tokens, whatever a request asks for.",
+    expected: "a whole number of tokens, 1 or more",
+    parse: whole(1),
+  },
+  npuEmulation: {
+    env: "NPU_PROXY_NPU_EMULATION",
+    default: "",
+    help: "cpu: run the NPU's path on the CPU, for tests without an NPU.",
+    expected: "nothing or cpu",
+    parse: (text) => (["", "cpu"].includes(text.toLowerCase()) ? (text.toLowerCase() as "" | "cpu") : undefined),
+  } satisfies Setting<"" | "cpu">,
+  loadTimeoutMs: timeout("NPU_PROXY_LOAD_TIMEOUT", "300", "Seconds that loading a model may take."),
+  inferenceTimeoutMs: timeout("NPU_PROXY_INFERENCE_TIMEOUT", "180", "Seconds that a request may go without progress."),
+  shutdownTimeoutMs: timeout(
+    "NPU_PROXY_SHUTDOWN_TIMEOUT",
+    "30",
+    "Seconds that running requests get when the server stops.",
+  ),
+  slowReaderMs: timeout("NPU_PROXY_SLOW_READER_TIMEOUT", "30", "Seconds that a client may leave its answer unread."),
+  logLevel: {
+    flag: "-l, --log-level <level>",
+    env: "NPU_PROXY_LOG_LEVEL",
+    default: "info",
+    help: "Least important lines of the log that are written: debug, info, warn or error.",
+    expected: "debug, info, warn or error",
+    parse: (text): LogLevel | undefined => logLevels.find((level) => level === text.toLowerCase()),
+  },
+  runtimeDir: folder("NPU_PROXY_RUNTIME_DIR", "Folder of the native libraries; unset: the one of this version."),
+  configDir: folder("NPU_PROXY_CONFIG_DIR", "Folder of the configuration; unset: ~/.config/npu-proxy."),
+  cacheDir: folder("NPU_PROXY_CACHE_DIR", "Folder of what can be made again; unset: ~/.cache/npu-proxy."),
+  modelsDir: folder("NPU_PROXY_MODELS_DIR", "Folder of the models; unset: models in the cache folder."),
+  stateDir: folder("NPU_PROXY_STATE_DIR", "Folder of the server's memory; unset: ~/.local/state/npu-proxy."),
+  ollamaVersion: {
+    env: "NPU_PROXY_OLLAMA_VERSION",
+    default: "0.33.0",
+    help: "Version of Ollama that /api/version claims: clients check it.",
+    expected: "a version like 0.33.0",
+    parse: (text) => (/^\d+\.\d+\.\d+[\w.+-]*$/.test(text) ? text : undefined),
+  },
+} satisfies Record<string, Setting<unknown>>;
+
+export type SettingKey = keyof typeof table;
+
+/** Every setting, parsed; times in milliseconds, lengths in tokens. The folder settings as given ("" where not). */
+type Values = { readonly [Key in SettingKey]: NonNullable<ReturnType<(typeof table)[Key]["parse"]>> };
+
+export interface Config extends Values {
+  /** Absolute folders. Reading one throws invalid_setting where its place cannot be told (no HOME). */
+  readonly folders: {
+    readonly config: string;
+    readonly cache: string;
+    readonly models: string;
+    readonly state: string;
+  };
+}
+
+/** What the command line gave, by setting. */
+export type Flags = { readonly [Key in SettingKey]?: string };
+
+export const settings: readonly (Setting<unknown> & { readonly key: SettingKey })[] = Object.entries(table).map(
+  ([key, setting]) => ({ ...setting, key: key as SettingKey }),
+);
+
+/** The process's environment; the only place in src/ that reads it. */
+export function environment(): Environment {
+  return process.env;
+}
+
+/**
+ * Settings from the environment and the command line.
+ * @throws ProxyError invalid_setting for a value that is none, or a NPU_PROXY_ variable that is no setting
+ */
+export function loadConfig(env: Environment, flags: Flags = {}, platform: string = process.platform): Config {
+  refuseUnknown(env);
+  const values: Record<string, unknown> = {};
+  for (const setting of settings) {
+    const flag = flags[setting.key];
+    const given = flag ?? (env[setting.env]?.trim() || setting.default);
+    const value = setting.parse(given);
+    if (value === undefined) {
+      const name = flag === undefined ? setting.env : longFlag(setting.flag ?? setting.env);
+      throw new ProxyError("invalid_setting", `${name} is "${given}". Expected ${setting.expected}.`, { param: name });
+    }
+    values[setting.key] = value;
+  }
+  const parsed = values as Values;
+  return { ...parsed, folders: foldersOf(parsed, env, platform) };
+}
+
+/** The settings as the README's Markdown table. */
+export function settingsTable(): string {
+  const rows = settings.map(({ flag, env, default: value, help }) => {
+    const flags = flag ? `\`${flag.replace(/ <.*/, "")}\`` : "";
+    return `| ${flags} | \`${env}\` | ${value ? `\`${value}\`` : ""} | ${help} |`;
+  });
+  return ["| flag | variable | default | meaning |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function longFlag(flag: string): string {
+  return /--[\w-]+/.exec(flag)?.[0] ?? flag;
+}
+
+function refuseUnknown(env: Environment): void {
+  const known = settings.map((setting) => setting.env);
+  const unknown = Object.keys(env).filter(
+    (name) => name.startsWith("NPU_PROXY_") && env[name] && !known.includes(name),
+  );
+  if (unknown.length === 0) return;
+  const sentences = unknown.map((name) => {
+    const near = known.map((to) => ({ to, distance: distance(name, to) })).sort((a, b) => a.distance - b.distance);
+    const names = near.filter((candidate) => candidate.distance <= 4).slice(0, 3);
+    const advice = names.length > 0 ? `Did you mean ${names.map((n) => n.to).join(" or ")}?` : "Remove it.";
+    return `The environment variable ${name} is no setting of npu-proxy. ${advice}`;
+  });
+  throw new ProxyError("invalid_setting", `${sentences.join(" ")} \`npu-proxy serve --help\` lists all.`);
+}
+
+/** Letters to insert, remove or change to turn one name into the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1];
+    for (const [column, other] of [...to].entries()) {
+      const change = (row[column] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(change, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+/** XDG's folders on Linux (a relative XDG variable is void, as its specification says), LOCALAPPDATA on Windows. */
+function foldersOf(given: Values, env: Environment, platform: string): Config["folders"] {
+  const base = (variable: string, fallback: string, setting: string): string => {
+    const xdg = env[variable];
+    if (platform !== "win32" && xdg && isAbsolute(xdg)) return join(xdg, "npu-proxy");
+    const home = platform === "win32" ? "LOCALAPPDATA" : "HOME";
+    const place = env[home];
+    if (!place)
+      throw new ProxyError("invalid_setting", `${home} is not set. Set it, or ${setting} to the folder to use.`);
+    return platform === "win32" ? join(place, "npu-proxy", fallback) : join(place, fallback, "npu-proxy");
+  };
+  const name = (windows: string, linux: string): string => (platform === "win32" ? windows : linux);
+  return {
+    get config() {
+      if (given.configDir) return resolve(given.configDir);
+      return base("XDG_CONFIG_HOME", name("config", ".config"), "NPU_PROXY_CONFIG_DIR");
+    },
+    get cache() {
+      if (given.cacheDir) return resolve(given.cacheDir);
+      return base("XDG_CACHE_HOME", name("cache", ".cache"), "NPU_PROXY_CACHE_DIR");
+    },
+    get models() {
+      return given.modelsDir ? resolve(given.modelsDir) : join(this.cache, "models");
+    },
+    get state() {
+      if (given.stateDir) return resolve(given.stateDir);
+      return base("XDG_STATE_HOME", name("state", join(".local", "state")), "NPU_PROXY_STATE_DIR");
+    },
+  };
+}
+
+function timeout(env: string, value: string, help: string): Setting<number> {
+  return { env, default: value, help, expected: "a number of seconds above 0", parse: seconds };
+}
+
+function folder(env: string, help: string): Setting<string> {
+  return { env, default: "", help, expected: "a folder", parse: (text) => text };
+}
+
+function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number | undefined {
+  return (text) => (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined);
+}
+
+/** Seconds, fractions allowed, as milliseconds; at most 24 days, the longest that a timer can wait. */
+function seconds(text: string): number | undefined {
+  const value = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
+  return value > 0 && value < 2 ** 31 ? value : undefined;
+}
+
+function hostName(text: string): string | undefined {
+  const name = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
+  return isIP(name) !== 0 || /^[\w.-]+$/.test(name) ? name : undefined;
+}
+
+function hostNames(text: string): readonly string[] | undefined {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean)
+    .map(hostName);
+  return names.every((name) => name !== undefined) ? names : undefined;
+}
+
+function deviceName(text: string): string | undefined {
+  if (text.toLowerCase() === "auto") return "auto";
+  return /^(NPU|CPU|GPU(\.\d+)?)$/i.test(text) ? text.toUpperCase() : undefined;
+}

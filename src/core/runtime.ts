@@ -1,0 +1,269 @@
+/** The only mutable state of the daemon: the loaded placements and what runs on them. */
+import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
+import type {
+  Answer,
+  Clock,
+  Engine,
+  EngineHost,
+  Generation,
+  Model,
+  ModelStore,
+  Observer,
+  Placement,
+  RouteReason,
+  Runtime,
+} from "./ports.ts";
+import type { Device, DeviceInfo, GenerateEvent, GenerateRequest } from "./request.ts";
+import { type Candidate, candidates } from "./router.ts";
+
+export interface RuntimeOptions {
+  readonly models: ModelStore;
+  readonly engines: EngineHost;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** A device name that every request runs on, or "auto". */
+  readonly device: Device | "auto";
+}
+
+/** A placement that is loading or loaded; one for each model and device. */
+interface Slot {
+  readonly model: Model;
+  readonly device: DeviceInfo;
+  readonly engine: Promise<Engine>;
+  loaded: Engine | undefined;
+  running: number;
+}
+
+/** Failures that say nothing against the request itself: the next device may do better. */
+const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
+  "context_length_exceeded",
+  "load_failed",
+  "load_timeout",
+  "device_unavailable",
+  "runner_crashed",
+  "inference_failed",
+  "inference_timeout",
+]);
+
+/** Makes the runtime: loads placements on demand, joins requests to them, moves a request on while nothing was sent. */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  return new LiveRuntime(options);
+}
+
+class LiveRuntime implements Runtime {
+  readonly models: ModelStore;
+  readonly #options: RuntimeOptions;
+  readonly #slots = new Map<string, Slot>();
+  readonly #active = new Set<Promise<void>>();
+  readonly #ending = new AbortController();
+  #devices: Promise<readonly DeviceInfo[]> | undefined;
+  #lastLoad: Promise<unknown> = Promise.resolve();
+  #closing = false;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.models = options.models;
+  }
+
+  async devices(signal: AbortSignal): Promise<readonly DeviceInfo[]> {
+    signal.throwIfAborted();
+    // The probe is shared, so it lives by the daemon's signal and each caller leaves by its own.
+    this.#devices ??= this.#options.engines.devices(this.#ending.signal).catch((error: unknown) => {
+      this.#devices = undefined;
+      throw error;
+    });
+    return await unlessAborted(this.#devices, signal);
+  }
+
+  placements(): readonly Placement[] {
+    return [...this.#slots.values()].flatMap(({ model, device, loaded, running }) =>
+      loaded
+        ? [
+            {
+              model,
+              device,
+              contextLength: loaded.info.contextLength,
+              memoryBytes: loaded.info.memoryBytes,
+              running,
+            },
+          ]
+        : [],
+    );
+  }
+
+  async load(name: string, signal: AbortSignal): Promise<{ model: Model; loadNs: number }> {
+    this.#refuseWhenClosing();
+    const model = await this.models.get(name);
+    const plan = candidates(this.#options.device, await this.devices(signal));
+    const started = this.#options.clock.now();
+    for (const [index, candidate] of plan.entries()) {
+      const slot = this.#slot(model, candidate);
+      if (slot.loaded) return { model, loadNs: 0 };
+      try {
+        await unlessAborted(slot.engine, signal);
+        return { model, loadNs: this.#options.clock.now() - started };
+      } catch (error) {
+        if (index === plan.length - 1 || !movesOn(error, signal)) throw error;
+      }
+    }
+    throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
+  }
+
+  async generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
+    this.#refuseWhenClosing();
+    const model = await this.models.get(request.model);
+    const plan = [...candidates(this.#options.device, await this.devices(signal))];
+    // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.
+    const last = plan.at(-1);
+    let spare = last ? [last] : [];
+    let moved: RouteReason | undefined;
+    for (let candidate = plan.shift(); candidate; candidate = plan.shift()) {
+      try {
+        const answer = await this.#tryOn(candidate, model, request, signal);
+        return moved ? { ...answer, reason: moved } : answer;
+      } catch (thrown) {
+        const error = asProxyError(thrown);
+        if (error.code === "runner_crashed" && plan.length === 0) {
+          plan.push(...spare);
+          spare = [];
+        }
+        if (plan.length === 0 || !movesOn(error, signal)) throw error;
+        if (error.code === "context_length_exceeded" && candidate.reason === "within_npu_limit")
+          moved = "prompt_exceeds_npu_limit";
+        this.#options.observer.log("warn", "request moves on", {
+          id: request.id,
+          device: candidate.device.name,
+          next: plan[0]?.device.name,
+          code: error.code,
+        });
+      }
+    }
+    throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
+  }
+
+  async close(deadline: AbortSignal): Promise<void> {
+    this.#closing = true;
+    await unlessAborted(Promise.all(this.#active), deadline).catch(() => undefined);
+    this.#ending.abort(new ProxyError("shutting_down", "npu-proxy is shutting down."));
+    const slots = [...this.#slots.values()];
+    this.#slots.clear();
+    await Promise.all(
+      slots.map((slot) =>
+        slot.engine.then(
+          (engine) => engine.close(),
+          () => undefined,
+        ),
+      ),
+    );
+  }
+
+  #refuseWhenClosing(): void {
+    if (this.#closing)
+      throw new ProxyError("shutting_down", "npu-proxy is shutting down and takes no new requests. Try again later.");
+  }
+
+  async #tryOn(candidate: Candidate, model: Model, request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
+    const slot = this.#slot(model, candidate);
+    const started = this.#options.clock.now();
+    const waited = !slot.loaded;
+    const engine = await unlessAborted(slot.engine, signal);
+    const loadNs = waited ? this.#options.clock.now() - started : 0;
+    const ended = Promise.withResolvers<void>();
+    slot.running++;
+    this.#active.add(ended.promise);
+    const release = (): void => {
+      if (!this.#active.delete(ended.promise)) return;
+      slot.running--;
+      ended.resolve();
+    };
+    try {
+      const generation = await engine.generate(request.prompt, request.sampling, signal);
+      return {
+        model,
+        device: candidate.device,
+        reason: candidate.reason,
+        loadNs,
+        promptTokens: generation.promptTokens,
+        events: await withFirstEvent(generation, release),
+      };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** The placement of this model on this device, loading from now on if it was not. */
+  #slot(model: Model, { device }: Candidate): Slot {
+    const key = `${model.name}@${device.name}`;
+    const existing = this.#slots.get(key);
+    if (existing) return existing;
+    // One load at a time: compiling takes several times the model's memory.
+    const engine = this.#lastLoad.then(() => this.#options.engines.load(model, device.name, this.#ending.signal));
+    this.#lastLoad = engine.catch(() => undefined);
+    const slot: Slot = { model, device, engine, loaded: undefined, running: 0 };
+    this.#slots.set(key, slot);
+    const forget = (): void => {
+      if (this.#slots.get(key) === slot) this.#slots.delete(key);
+    };
+    engine.then(async (loaded) => {
+      slot.loaded = loaded;
+      const reason = await loaded.closed;
+      forget();
+      if (reason)
+        this.#options.observer.log("error", "runner ended", {
+          model: model.name,
+          device: device.name,
+          code: reason.code,
+          reason: reason.message,
+          detail: reason.detail,
+        });
+    }, forget);
+    return slot;
+  }
+}
+
+/**
+ * Waits for the first event, so that a failure before it can still move to another device or become a clean status;
+ * then hands all events on, calling `release` when they end or the reader leaves.
+ */
+async function withFirstEvent(generation: Generation, release: () => void): Promise<AsyncIterable<GenerateEvent>> {
+  const source = generation.events[Symbol.asyncIterator]();
+  let first: IteratorResult<GenerateEvent> | undefined = await source.next();
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        try {
+          const result = first ?? (await source.next());
+          first = undefined;
+          if (result.done) release();
+          return result;
+        } catch (error) {
+          release();
+          throw error;
+        }
+      },
+      return: async () => {
+        release();
+        await source.return?.();
+        return { value: undefined, done: true };
+      },
+    }),
+  };
+}
+
+function movesOn(error: unknown, signal: AbortSignal): boolean {
+  return !signal.aborted && MOVES_ON.has(asProxyError(error).code);
+}
+
+/** The promise's outcome, or the signal's reason as soon as it aborts. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,133 @@
+/** Core's EngineHost: a runner process for each placement, and one for each probe of the devices. */
+import { mkdir } from "node:fs/promises";
+import { asProxyError, ProxyError } from "../core/errors.ts";
+import type { EngineHost, Model, Observer } from "../core/ports.ts";
+import type { Device, DeviceInfo, FromRunner, ToRunner } from "../core/request.ts";
+import { findRuntime } from "../native/runtime-folder.ts";
+import { RunnerConnection } from "./connection.ts";
+import { RunnerPlacement } from "./placement.ts";
+
+export interface EngineHostOptions {
+  /** How this program starts itself; the hidden command's arguments are added. */
+  readonly command: readonly string[];
+  readonly observer: Observer;
+  readonly limits: {
+    /** Tokens. */
+    readonly maxPromptTokens: number;
+    readonly minResponseTokens: number;
+    readonly maxOutput: number;
+    readonly loadTimeoutMs: number;
+    readonly inferenceTimeoutMs: number;
+  };
+  readonly emulateNpu: boolean;
+  /** NPU_PROXY_RUNTIME_DIR. */
+  readonly runtimeDirectory: string | undefined;
+  readonly cacheDirectory: string;
+  readonly compileCacheDirectory: string | undefined;
+}
+
+const PROBE_TIMEOUT_MS = 30_000;
+
+/** Starts runners. A runner that crashes, hangs or leaks takes nothing with it but its own requests. */
+export function createEngineHost(options: EngineHostOptions): EngineHost {
+  const { observer, limits, emulateNpu } = options;
+
+  const start = (): RunnerConnection => {
+    const runtime = findRuntime({ directory: options.runtimeDirectory, cacheDirectory: options.cacheDirectory });
+    return new RunnerConnection({
+      command: [...options.command, "runner", "--runtime", runtime, "--cache", options.cacheDirectory],
+      observer,
+    });
+  };
+
+  return {
+    async devices(signal) {
+      const connection = start();
+      try {
+        const { devices } = await ask(
+          connection,
+          { op: "devices", emulateNpu },
+          "devices",
+          PROBE_TIMEOUT_MS,
+          new ProxyError("load_timeout", `Asking the drivers for their devices took over ${PROBE_TIMEOUT_MS / 1000} s.`),
+          signal,
+        );
+        return devices as readonly DeviceInfo[];
+      } finally {
+        await connection.kill();
+      }
+    },
+
+    async load(model: Model, device: Device, signal) {
+      if (options.compileCacheDirectory) await mkdir(options.compileCacheDirectory, { recursive: true });
+      const connection = start();
+      const seconds = limits.loadTimeoutMs / 1000;
+      try {
+        const { info } = await ask(
+          connection,
+          {
+            op: "load",
+            options: {
+              directory: model.directory,
+              device,
+              emulateNpu: emulateNpu && device === "NPU",
+              contextLength: model.contextLength,
+              npuMaxPrompt: limits.maxPromptTokens,
+              npuMinResponse: limits.minResponseTokens,
+              maxOutput: limits.maxOutput,
+              ...(options.compileCacheDirectory && { compileCache: options.compileCacheDirectory }),
+            },
+          },
+          "ready",
+          limits.loadTimeoutMs,
+          new ProxyError(
+            "load_timeout",
+            `Loading '${model.name}' on ${device} took over ${seconds} s. NPU_PROXY_LOAD_TIMEOUT sets this time.`,
+          ),
+          signal,
+        );
+        observer.log("info", "model loaded", { model: model.name, device, pid: connection.pid });
+        return new RunnerPlacement(connection, info, limits);
+      } catch (thrown) {
+        await connection.kill();
+        const error = asProxyError(thrown);
+        observer.log("error", "load failed", { model: model.name, device, code: error.code, detail: error.detail });
+        if (error.code !== "runner_crashed") throw error;
+        throw new ProxyError(
+          "load_failed",
+          `The engine process ended while it loaded '${model.name}' on ${device}; the server's log has its last words.`,
+          { detail: error.detail ?? "", cause: error },
+        );
+      }
+    },
+  };
+}
+
+type Answer<Kind extends FromRunner["ev"]> = Extract<FromRunner, { ev: Kind }>;
+
+/** Sends one message to a runner that is starting and waits for one kind of answer, its death, the deadline or the signal. */
+async function ask<Kind extends FromRunner["ev"]>(
+  connection: RunnerConnection,
+  message: ToRunner,
+  kind: Kind,
+  timeoutMs: number,
+  late: ProxyError,
+  signal: AbortSignal,
+): Promise<Answer<Kind>> {
+  signal.throwIfAborted();
+  const answered = Promise.withResolvers<Answer<Kind>>();
+  const abort = (): void => answered.reject(asProxyError(signal.reason));
+  signal.addEventListener("abort", abort, { once: true });
+  const timer = setTimeout(() => answered.reject(late), timeoutMs);
+  connection.listen((received) => {
+    if (received.ev === "started") connection.send(message);
+    else if (received.ev === kind) answered.resolve(received as Answer<Kind>);
+  });
+  void connection.exited.then((reason) => answered.reject(reason));
+  try {
+    return await answered.promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}

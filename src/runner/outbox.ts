@@ -1,0 +1,47 @@
+/**
+ * What a runner may send for one request: Bun's IPC never pushes back, so the daemon grants credits. Without credit the
+ * text is gathered into one delta (its length is bounded by the request's own token limit) until the next grant.
+ */
+import { DELTA_CREDITS, type GenerateEvent } from "../core/request.ts";
+
+export class Outbox {
+  readonly #send: (event: GenerateEvent) => void;
+  #credits = DELTA_CREDITS;
+  #held: GenerateEvent[] = [];
+
+  constructor(send: (event: GenerateEvent) => void) {
+    this.#send = send;
+  }
+
+  push(event: GenerateEvent): void {
+    if (this.#credits > 0 && this.#held.length === 0) {
+      this.#credits--;
+      this.#send(event);
+      return;
+    }
+    const last = this.#held.at(-1);
+    if (last?.type === "delta" && event.type === "delta") this.#held[this.#held.length - 1] = joined(last, event);
+    else this.#held.push(event);
+  }
+
+  grant(credits: number): void {
+    this.#credits += credits;
+    while (this.#credits > 0) {
+      const next = this.#held.shift();
+      if (!next) return;
+      this.#credits--;
+      this.#send(next);
+    }
+  }
+}
+
+type Delta = Extract<GenerateEvent, { type: "delta" }>;
+
+function joined(first: Delta, second: Delta): Delta {
+  return {
+    type: "delta",
+    text: first.text + second.text,
+    tokens: first.tokens + second.tokens,
+    ...(first.logprobs && { logprobs: [...first.logprobs, ...(second.logprobs ?? [])] }),
+  };
+}

@@ -1,0 +1,186 @@
+import { describe, expect, test } from "bun:test";
+import { Channel } from "../../src/core/channel.ts";
+import { type ErrorCode, ProxyError } from "../../src/core/errors.ts";
+import type { Engine, EngineHost, Model } from "../../src/core/ports.ts";
+import type { DeviceInfo, GenerateEvent } from "../../src/core/request.ts";
+import { createRuntime } from "../../src/core/runtime.ts";
+
+const MODEL: Model = {
+  name: "demo:latest",
+  directory: "",
+  digest: "0".repeat(64),
+  size: 1,
+  modified: new Date(0),
+  family: "llama",
+  parameterSize: "1M",
+  quantization: "INT8",
+  contextLength: 100,
+  embeddingLength: 8,
+  chatTemplate: "",
+  defaults: {},
+};
+const device = (name: string): DeviceInfo => ({ name, fullName: name, emulated: false });
+const done: GenerateEvent = {
+  type: "done",
+  reason: "stop",
+  usage: { promptTokens: 1, completionTokens: 1, promptNs: 1, decodeNs: 0 },
+};
+
+/** One engine whose generations do what `script` says, in turn. */
+type Step = "answer" | "hang" | ErrorCode | { after: string; then: ErrorCode };
+
+function host(devices: string[], scripts: Record<string, Step[]>) {
+  const loads: string[] = [];
+  const cancelled: string[] = [];
+  const engine = (name: string): Engine => {
+    const closed = Promise.withResolvers<ProxyError | undefined>();
+    return {
+      info: { contextLength: 100, maxPromptTokens: 99, memoryBytes: 1, openvino: "" },
+      pid: 1,
+      closed: closed.promise,
+      close: async () => closed.resolve(undefined),
+      count: async () => 1,
+      generate: async (_prompt, _sampling, signal) => {
+        const step = scripts[name]?.shift() ?? "answer";
+        const events = new Channel<GenerateEvent>({ capacity: 8, onLeave: () => cancelled.push(name) });
+        signal.addEventListener("abort", () => events.close(new ProxyError("client_closed", "gone")));
+        if (step === "hang") return { promptTokens: 1, events };
+        if (step === "answer") {
+          events.push({ type: "delta", text: name, tokens: 1 });
+          events.push(done);
+          events.close();
+        } else if (typeof step === "object") {
+          events.push({ type: "delta", text: step.after, tokens: 1 });
+          events.close(new ProxyError(step.then, "scripted"));
+        } else {
+          const error = new ProxyError(step, "scripted");
+          if (step === "runner_crashed") {
+            closed.resolve(error);
+            events.close(error);
+          } else throw error;
+        }
+        return { promptTokens: 1, events };
+      },
+    };
+  };
+  const engines: EngineHost = {
+    devices: async () => devices.map(device),
+    load: async (_model, name) => {
+      loads.push(name);
+      const first = scripts[`load ${name}`]?.shift();
+      if (typeof first === "string" && first !== "answer" && first !== "hang") throw new ProxyError(first, "scripted");
+      return engine(name);
+    },
+  };
+  const runtime = createRuntime({
+    models: { list: async () => [MODEL], get: async () => MODEL },
+    engines,
+    clock: { now: () => 0, date: () => new Date(0) },
+    observer: { log: () => undefined },
+    device: "auto",
+  });
+  return { runtime, loads, cancelled };
+}
+
+const request = {
+  id: "req_1",
+  model: "demo",
+  prompt: { kind: "text", text: "hi" } as const,
+  sampling: {},
+};
+const never = new AbortController().signal;
+
+async function text(events: AsyncIterable<GenerateEvent>): Promise<string> {
+  let all = "";
+  for await (const event of events) if (event.type === "delta") all += event.text;
+  return all;
+}
+
+describe("runtime", () => {
+  test("NPU first; a placement is loaded once and joined", async () => {
+    const { runtime, loads } = host(["CPU", "NPU"], {});
+    const answers = await Promise.all([runtime.generate(request, never), runtime.generate(request, never)]);
+    expect(answers.map(({ reason }) => reason)).toEqual(["within_npu_limit", "within_npu_limit"]);
+    expect(await Promise.all(answers.map(({ events }) => text(events)))).toEqual(["NPU", "NPU"]);
+    expect(loads).toEqual(["NPU"]);
+  });
+
+  test("a prompt that the NPU refuses goes to the next device, with the reason", async () => {
+    const { runtime } = host(["CPU", "NPU"], { NPU: ["context_length_exceeded"] });
+    const answer = await runtime.generate(request, never);
+    expect([answer.device.name, answer.reason]).toEqual(["CPU", "prompt_exceeds_npu_limit"]);
+  });
+
+  test("a crash before the first token moves the request on, and says that the NPU failed it", async () => {
+    const { runtime } = host(["CPU", "NPU"], { NPU: ["runner_crashed"] });
+    const answer = await runtime.generate(request, never);
+    expect([answer.device.name, answer.reason, await text(answer.events)]).toEqual(["CPU", "npu_unavailable", "CPU"]);
+  });
+
+  test("on the last device a crash before the first token is tried once more, not for ever", async () => {
+    const once = host(["CPU"], { CPU: ["runner_crashed"] });
+    expect(await text((await once.runtime.generate(request, never)).events)).toBe("CPU");
+    expect(once.loads).toEqual(["CPU", "CPU"]);
+    const twice = host(["CPU"], { CPU: ["runner_crashed", "runner_crashed"] });
+    expect(twice.runtime.generate(request, never)).rejects.toMatchObject({ code: "runner_crashed" });
+  });
+
+  test("after the first token a failure is the request's own", async () => {
+    const { runtime, loads } = host(["CPU", "NPU"], { NPU: [{ after: "half", then: "runner_crashed" }] });
+    const answer = await runtime.generate(request, never);
+    expect(text(answer.events)).rejects.toMatchObject({ code: "runner_crashed" });
+    expect(loads).toEqual(["NPU"]);
+  });
+
+  test("a failed load moves on, and is tried again for the next request", async () => {
+    const { runtime, loads } = host(["CPU", "NPU"], { "load NPU": ["load_failed"] });
+    expect((await runtime.generate(request, never)).device.name).toBe("CPU");
+    expect((await runtime.generate(request, never)).device.name).toBe("NPU");
+    expect(loads).toEqual(["NPU", "CPU", "NPU"]);
+  });
+
+  test("what the caller did wrong does not wander through the devices", async () => {
+    const { runtime, loads } = host(["CPU", "NPU"], { NPU: ["invalid_grammar"] });
+    expect(runtime.generate(request, never)).rejects.toMatchObject({ code: "invalid_grammar" });
+    await Bun.sleep(0);
+    expect(loads).toEqual(["NPU"]);
+  });
+
+  test("a reader that leaves cancels its generation and frees its place", async () => {
+    const { runtime, cancelled } = host(["CPU"], { CPU: ["hang", "answer"] });
+    const leaving = new AbortController();
+    const hanging = runtime.generate(request, leaving.signal);
+    while (runtime.placements()[0]?.running !== 1) await Bun.sleep(1);
+    leaving.abort();
+    expect(hanging).rejects.toMatchObject({ code: "client_closed" });
+    await hanging.catch(() => undefined);
+    expect(runtime.placements()[0]?.running).toBe(0);
+    const answer = await runtime.generate(request, never);
+    for await (const _event of answer.events) break;
+    expect(runtime.placements()[0]?.running).toBe(0);
+    expect(cancelled).toEqual([]); // its channel had already ended
+  });
+
+  test("close refuses new requests and waits for the running ones", async () => {
+    const { runtime } = host(["CPU"], {});
+    const answer = await runtime.generate(request, never);
+    const closing = runtime.close(never);
+    expect(runtime.generate(request, never)).rejects.toMatchObject({ code: "shutting_down" });
+    let closed = false;
+    void closing.then(() => {
+      closed = true;
+    });
+    await Bun.sleep(1);
+    expect(closed).toBe(false);
+    expect(await text(answer.events)).toBe("CPU");
+    await closing;
+    expect(runtime.placements()).toEqual([]);
+  });
+
+  test("close does not wait beyond its deadline", async () => {
+    const { runtime } = host(["CPU"], { CPU: [{ after: "half", then: "internal_error" }] });
+    await runtime.generate(request, never); // never read
+    await runtime.close(AbortSignal.abort());
+    expect(runtime.placements()).toEqual([]);
+  });
+});
