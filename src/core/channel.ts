@@ -7,6 +7,7 @@ export class Channel<T> implements AsyncIterable<T> {
   readonly #capacity: number;
   readonly #onLeave: () => void;
   readonly #onTake: (() => void) | undefined;
+  readonly #onEnd: (() => void) | undefined;
   #waiting: { resolve(result: IteratorResult<T>): void; reject(reason: unknown): void } | undefined;
   #end: { error?: unknown } | undefined;
 
@@ -14,11 +15,13 @@ export class Channel<T> implements AsyncIterable<T> {
    * @param capacity most items held; one more ends the channel with an error (the producer broke its credit).
    * @param onLeave called once when the consumer leaves before the end.
    * @param onTake called for each item the consumer took: the producer's credit.
+   * @param onEnd called once when the channel ends, however it does.
    */
-  constructor(options: { capacity: number; onLeave: () => void; onTake?: () => void }) {
+  constructor(options: { capacity: number; onLeave: () => void; onTake?: () => void; onEnd?: () => void }) {
     this.#capacity = options.capacity;
     this.#onLeave = options.onLeave;
     this.#onTake = options.onTake;
+    this.#onEnd = options.onEnd;
   }
 
   push(item: T): void {
@@ -29,8 +32,7 @@ export class Channel<T> implements AsyncIterable<T> {
       this.#onTake?.();
       resolve({ value: item, done: false });
     } else if (this.#items.length >= this.#capacity) {
-      this.close(new RangeError(`A channel of ${this.#capacity} items overflowed.`));
-      this.#onLeave();
+      this.abandon(new RangeError(`A channel of ${this.#capacity} items overflowed.`));
     } else this.#items.push(item);
   }
 
@@ -38,11 +40,19 @@ export class Channel<T> implements AsyncIterable<T> {
   close(error?: unknown): void {
     if (this.#end) return;
     this.#end = error === undefined ? {} : { error };
+    this.#onEnd?.();
     if (!this.#waiting) return;
     const { resolve, reject } = this.#waiting;
     this.#waiting = undefined;
     if (error === undefined) resolve({ value: undefined, done: true });
     else reject(error);
+  }
+
+  /** Ends it for the producer too: as if the consumer had left, with an error for the consumer. */
+  abandon(error?: unknown): void {
+    if (this.#end) return;
+    this.close(error);
+    this.#onLeave();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined> {
@@ -63,10 +73,7 @@ export class Channel<T> implements AsyncIterable<T> {
         });
       },
       return: () => {
-        if (!this.#end) {
-          this.close();
-          this.#onLeave();
-        }
+        this.abandon();
         this.#items.length = 0;
         return Promise.resolve({ value: undefined, done: true });
       },

@@ -1,6 +1,15 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
 import type { ProxyError } from "./errors.ts";
-import type { Device, DeviceInfo, GenerateEvent, GenerateRequest, LoadedInfo, Prompt, Sampling } from "./request.ts";
+import type {
+  Device,
+  DeviceInfo,
+  EncodedPrompt,
+  GenerateEvent,
+  GenerateRequest,
+  LoadedInfo,
+  Prompt,
+  Sampling,
+} from "./request.ts";
 
 /** A model on disk, as its own files describe it. */
 export interface Model {
@@ -33,32 +42,36 @@ export interface ModelStore {
   get(name: string): Promise<Model>;
 }
 
-/** An accepted generation: its prompt is counted, its answer under way. */
-export interface Generation {
-  readonly promptTokens: number;
-  /** Ends after `done`; throws a ProxyError where the generation failed. Leaving the loop early cancels it. */
-  readonly events: AsyncIterable<GenerateEvent>;
-}
-
 /** One loaded placement: a model on a device. */
 export interface Engine {
   readonly info: LoadedInfo;
-  /** Process id of its runner, where it has one. */
-  readonly pid: number | undefined;
-  /** Resolves when the engine accepted the request. @throws ProxyError, e.g. context_length_exceeded, runner_crashed */
-  generate(prompt: Prompt, sampling: Sampling, signal: AbortSignal): Promise<Generation>;
-  /** Exact prompt tokens. */
-  count(prompt: Prompt, signal: AbortSignal): Promise<number>;
+  /** Starts at once; leaving the loop early, or the signal, cancels. Ends after `done`, or throws a ProxyError. */
+  generate(
+    prompt: EncodedPrompt,
+    sampling: Sampling & { readonly maxTokens: number },
+    signal: AbortSignal,
+  ): AsyncIterable<GenerateEvent>;
   /** Settles when the engine is gone: with the reason where that was not asked for. */
   readonly closed: Promise<ProxyError | undefined>;
   close(): Promise<void>;
 }
 
+/** A placement's size, in tokens: its longest prompt, and its longest prompt + answer. */
+export interface Shape {
+  readonly maxPromptTokens: number;
+  readonly contextLength: number;
+}
+
 export interface EngineHost {
   /** The devices of this machine, found by a process of their own. */
   devices(signal: AbortSignal): Promise<readonly DeviceInfo[]>;
+  /** Renders and encodes a prompt, before any placement is loaded.
+   *  @throws ProxyError invalid_template, model_invalid, runtime_* */
+  encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt>;
   /** @throws ProxyError load_failed, load_timeout, device_unavailable, model_invalid, runtime_* */
-  load(model: Model, device: Device, signal: AbortSignal): Promise<Engine>;
+  load(model: Model, device: Device, shape: Shape, signal: AbortSignal): Promise<Engine>;
+  /** Ends what encodes. */
+  close(): Promise<void>;
 }
 
 export interface Clock {
@@ -77,11 +90,19 @@ export interface Observer {
 }
 
 /** Why a request went where it went; a closed list. */
-export type RouteReason = "within_npu_limit" | "prompt_exceeds_npu_limit" | "npu_unavailable" | "fixed";
+export type RouteReason =
+  | "within_npu_limit"
+  | "prompt_exceeds_npu_limit"
+  | "output_exceeds_npu_limit"
+  | "npu_unavailable"
+  | "fixed";
 
 /** An accepted request: where it runs, and its events. */
-export interface Answer extends Generation {
+export interface Answer {
   readonly model: Model;
+  readonly promptTokens: number;
+  /** Ends after `done`; throws a ProxyError where the generation failed. Leaving the loop early cancels it. */
+  readonly events: AsyncIterable<GenerateEvent>;
   readonly device: DeviceInfo;
   readonly reason: RouteReason;
   /** Time that this request spent waiting for its model to load, in ns; 0 where it was loaded. */

@@ -112,30 +112,29 @@ export type GenerateEvent =
     }
   | { readonly type: "done"; readonly reason: FinishReason; readonly usage: Usage };
 
+/** A prompt as the engine takes it: rendered by the chat template and encoded. */
+export interface EncodedPrompt {
+  readonly tokens: number;
+  /** The token ids, shape [tokens], int32 little-endian in base64: half the bytes of JSON numbers and a tenth of the work. */
+  readonly ids: string;
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // The runner protocol. Each request has its own id and its own cancel; nothing is shared between requests.
 
-/** What a runner loads. Directories are local paths: this message never leaves the machine. */
+/** What a placement's runner loads. Directories are local paths: this message never leaves the machine. */
 export interface LoadOptions {
   readonly directory: string;
   readonly device: Device;
   readonly emulateNpu: boolean;
-  /** Longest prompt + answer, in tokens, that the model's config allows. */
+  /** Longest prompt, and longest prompt + answer, of this placement, in tokens. */
+  readonly maxPromptTokens: number;
   readonly contextLength: number;
-  /** Longest prompt of an NPU placement, and the room that its static shape keeps for the answer, in tokens. */
-  readonly npuMaxPrompt: number;
-  readonly npuMinResponse: number;
-  /** Most tokens of an answer whose length the client did not name. */
-  readonly maxOutput: number;
   /** Folder for compiled blobs; absent: none. */
   readonly compileCache?: string;
 }
 
 export interface LoadedInfo {
-  /** Longest prompt + answer of this placement, in tokens. */
-  readonly contextLength: number;
-  /** Longest prompt of this placement, in tokens. */
-  readonly maxPromptTokens: number;
   /** Resident memory of the runner after the load, in bytes. */
   readonly memoryBytes: number;
   readonly openvino: string;
@@ -148,25 +147,30 @@ export interface RunnerStats {
 }
 
 export type ToRunner =
-  | { readonly op: "load"; readonly options: LoadOptions }
   | { readonly op: "devices"; readonly emulateNpu: boolean }
-  | { readonly op: "generate"; readonly id: number; readonly prompt: Prompt; readonly sampling: Sampling }
+  /** To the runner that holds tokenizers only: render and encode, loading the tokenizer where it is not loaded. */
+  | { readonly op: "encode"; readonly id: number; readonly directory: string; readonly prompt: Prompt }
+  | { readonly op: "load"; readonly options: LoadOptions }
+  | {
+      readonly op: "generate";
+      readonly id: number;
+      readonly prompt: EncodedPrompt;
+      readonly sampling: Sampling & { readonly maxTokens: number };
+    }
   | { readonly op: "cancel"; readonly id: number }
   /** The daemon consumed `deltas` messages of this request: as many more may be sent. */
   | { readonly op: "credit"; readonly id: number; readonly deltas: number }
-  | { readonly op: "count"; readonly id: number; readonly prompt: Prompt }
-  | { readonly op: "stats"; readonly id: number };
+  /** Answered at once by a runner that is alive. */
+  | { readonly op: "stats" };
 
 export type FromRunner =
   | { readonly ev: "started" }
-  | { readonly ev: "ready"; readonly info: LoadedInfo }
   | { readonly ev: "devices"; readonly devices: readonly DeviceInfo[] }
-  /** The prompt was rendered, counted and admitted; deltas follow. */
-  | { readonly ev: "accepted"; readonly id: number; readonly promptTokens: number }
+  | { readonly ev: "encoded"; readonly id: number; readonly prompt: EncodedPrompt }
+  | { readonly ev: "ready"; readonly info: LoadedInfo }
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
-  | { readonly ev: "count"; readonly id: number; readonly promptTokens: number }
-  | { readonly ev: "stats"; readonly id: number; readonly stats: RunnerStats }
+  | { readonly ev: "stats"; readonly stats: RunnerStats }
   /** Of one request (id) or of the whole runner (no id: it ends after this). */
   | {
       readonly ev: "error";

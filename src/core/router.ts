@@ -1,20 +1,40 @@
 /** Which devices a request may run on, best first, and why. Pure. */
 import { ProxyError } from "./errors.ts";
-import type { RouteReason } from "./ports.ts";
+import { type Limits, misfit, shapeOn } from "./limits.ts";
+import type { RouteReason, Shape } from "./ports.ts";
 import { type Device, type DeviceInfo, deviceClass } from "./request.ts";
 
 export interface Candidate {
   readonly device: DeviceInfo;
   readonly reason: RouteReason;
+  readonly shape: Shape;
+}
+
+export interface Demand {
+  readonly promptTokens: number;
+  /** Most tokens of the answer; undefined: the client named none. */
+  readonly outputTokens: number | undefined;
+  /** The model's own, in tokens. */
+  readonly contextLength: number;
 }
 
 /**
  * 1. A fixed device (setting) is the only candidate.
- * 2. Otherwise NPU, then GPU, then CPU, of those that the machine has. Whoever runs a request behind the NPU does so
- *    because the NPU was not there or failed; the runtime says `prompt_exceeds_npu_limit` where the NPU's limit was why.
+ * 2. The NPU comes first when the prompt is within the routing limit and the static shape, and prompt + asked output fit.
+ * 3. GPU, then CPU, for the reason that kept the request from the NPU.
  * @throws ProxyError device_unavailable
  */
-export function candidates(wanted: Device | "auto", devices: readonly DeviceInfo[]): readonly Candidate[] {
+export function candidates(
+  wanted: Device | "auto",
+  devices: readonly DeviceInfo[],
+  limits: Limits,
+  demand: Demand,
+): readonly Candidate[] {
+  const on = (device: DeviceInfo, reason: RouteReason): Candidate => ({
+    device,
+    reason,
+    shape: shapeOn(device.name, demand.contextLength, limits),
+  });
   if (wanted !== "auto") {
     const device = find(wanted, devices);
     if (!device)
@@ -23,14 +43,20 @@ export function candidates(wanted: Device | "auto", devices: readonly DeviceInfo
         `The device ${wanted} is set, but this machine offers ${devices.map((d) => d.name).join(", ") || "none"}. ` +
           "Set NPU_PROXY_DEVICE to one of those or to auto.",
       );
-    return [{ device, reason: "fixed" }];
+    return [on(device, "fixed")];
   }
   const npu = find("NPU", devices);
+  const reason = npu ? npuReason(on(npu, "within_npu_limit").shape, limits, demand) : "npu_unavailable";
   const others = ["GPU", "CPU"].flatMap((name) => find(name, devices) ?? []);
-  return [
-    ...(npu ? [{ device: npu, reason: "within_npu_limit" } as const] : []),
-    ...others.map((device) => ({ device, reason: "npu_unavailable" }) as const),
-  ];
+  return npu && reason === "within_npu_limit"
+    ? [on(npu, reason), ...others.map((device) => on(device, "npu_unavailable"))]
+    : others.map((device) => on(device, reason));
+}
+
+function npuReason(shape: Shape, limits: Limits, { promptTokens, outputTokens }: Demand): RouteReason {
+  if (promptTokens > limits.tokenLimit) return "prompt_exceeds_npu_limit";
+  const bad = misfit(shape, promptTokens, outputTokens);
+  return bad ? `${bad}_exceeds_npu_limit` : "within_npu_limit";
 }
 
 /** By exact name, else the first of that class ("GPU" finds "GPU.0"). */

@@ -1,19 +1,18 @@
 /** The only mutable state of the daemon: the loaded placements and what runs on them. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
+import { type Limits, outputTokens, requireFit } from "./limits.ts";
 import type {
   Answer,
   Clock,
   Engine,
   EngineHost,
-  Generation,
   Model,
   ModelStore,
   Observer,
   Placement,
-  RouteReason,
   Runtime,
 } from "./ports.ts";
-import type { Device, DeviceInfo, GenerateEvent, GenerateRequest } from "./request.ts";
+import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
 
 export interface RuntimeOptions {
@@ -23,12 +22,14 @@ export interface RuntimeOptions {
   readonly observer: Observer;
   /** A device name that every request runs on, or "auto". */
   readonly device: Device | "auto";
+  readonly limits: Limits;
 }
 
 /** A placement that is loading or loaded; one for each model and device. */
 interface Slot {
   readonly model: Model;
   readonly device: DeviceInfo;
+  readonly contextLength: number;
   readonly engine: Promise<Engine>;
   loaded: Engine | undefined;
   running: number;
@@ -36,7 +37,6 @@ interface Slot {
 
 /** Failures that say nothing against the request itself: the next device may do better. */
 const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
-  "context_length_exceeded",
   "load_failed",
   "load_timeout",
   "device_unavailable",
@@ -76,25 +76,15 @@ class LiveRuntime implements Runtime {
   }
 
   placements(): readonly Placement[] {
-    return [...this.#slots.values()].flatMap(({ model, device, loaded, running }) =>
-      loaded
-        ? [
-            {
-              model,
-              device,
-              contextLength: loaded.info.contextLength,
-              memoryBytes: loaded.info.memoryBytes,
-              running,
-            },
-          ]
-        : [],
+    return [...this.#slots.values()].flatMap(({ model, device, contextLength, loaded, running }) =>
+      loaded ? [{ model, device, contextLength, memoryBytes: loaded.info.memoryBytes, running }] : [],
     );
   }
 
   async load(name: string, signal: AbortSignal): Promise<{ model: Model; loadNs: number }> {
     this.#refuseWhenClosing();
     const model = await this.models.get(name);
-    const plan = candidates(this.#options.device, await this.devices(signal));
+    const plan = await this.#plan(model, 1, undefined, signal);
     const started = this.#options.clock.now();
     for (const [index, candidate] of plan.entries()) {
       const slot = this.#slot(model, candidate);
@@ -112,15 +102,14 @@ class LiveRuntime implements Runtime {
   async generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
     const model = await this.models.get(request.model);
-    const plan = [...candidates(this.#options.device, await this.devices(signal))];
+    const prompt = await this.#options.engines.encode(model, request.prompt, signal);
+    const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
     // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.
     const last = plan.at(-1);
     let spare = last ? [last] : [];
-    let moved: RouteReason | undefined;
     for (let candidate = plan.shift(); candidate; candidate = plan.shift()) {
       try {
-        const answer = await this.#tryOn(candidate, model, request, signal);
-        return moved ? { ...answer, reason: moved } : answer;
+        return await this.#tryOn(candidate, model, prompt, request, signal);
       } catch (thrown) {
         const error = asProxyError(thrown);
         if (error.code === "runner_crashed" && plan.length === 0) {
@@ -128,8 +117,6 @@ class LiveRuntime implements Runtime {
           spare = [];
         }
         if (plan.length === 0 || !movesOn(error, signal)) throw error;
-        if (error.code === "context_length_exceeded" && candidate.reason === "within_npu_limit")
-          moved = "prompt_exceeds_npu_limit";
         this.#options.observer.log("warn", "request moves on", {
           id: request.id,
           device: candidate.device.name,
@@ -147,14 +134,13 @@ class LiveRuntime implements Runtime {
     this.#ending.abort(new ProxyError("shutting_down", "npu-proxy is shutting down."));
     const slots = [...this.#slots.values()];
     this.#slots.clear();
-    await Promise.all(
-      slots.map((slot) =>
-        slot.engine.then(
-          (engine) => engine.close(),
-          () => undefined,
-        ),
+    const engines = slots.map((slot) =>
+      slot.engine.then(
+        (engine) => engine.close(),
+        () => undefined,
       ),
     );
+    await Promise.all([...engines, this.#options.engines.close()]);
   }
 
   #refuseWhenClosing(): void {
@@ -162,7 +148,27 @@ class LiveRuntime implements Runtime {
       throw new ProxyError("shutting_down", "npu-proxy is shutting down and takes no new requests. Try again later.");
   }
 
-  async #tryOn(candidate: Candidate, model: Model, request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
+  async #plan(
+    model: Model,
+    promptTokens: number,
+    asked: number | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Candidate[]> {
+    const demand = { promptTokens, outputTokens: asked, contextLength: model.contextLength };
+    return candidates(this.#options.device, await this.devices(signal), this.#options.limits, demand);
+  }
+
+  async #tryOn(
+    candidate: Candidate,
+    model: Model,
+    prompt: EncodedPrompt,
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { device, reason, shape } = candidate;
+    const { limits } = this.#options;
+    requireFit(shape, prompt.tokens, `'${model.name}' on ${device.name}`);
+    const maxTokens = outputTokens(shape, prompt.tokens, request.sampling.maxTokens, limits);
     const slot = this.#slot(model, candidate);
     const started = this.#options.clock.now();
     const waited = !slot.loaded;
@@ -177,15 +183,8 @@ class LiveRuntime implements Runtime {
       ended.resolve();
     };
     try {
-      const generation = await engine.generate(request.prompt, request.sampling, signal);
-      return {
-        model,
-        device: candidate.device,
-        reason: candidate.reason,
-        loadNs,
-        promptTokens: generation.promptTokens,
-        events: await withFirstEvent(generation, release),
-      };
+      const events = engine.generate(prompt, { ...request.sampling, maxTokens }, signal);
+      return { model, device, reason, loadNs, promptTokens: prompt.tokens, events: await withFirstEvent(events, release) };
     } catch (error) {
       release();
       throw error;
@@ -193,14 +192,14 @@ class LiveRuntime implements Runtime {
   }
 
   /** The placement of this model on this device, loading from now on if it was not. */
-  #slot(model: Model, { device }: Candidate): Slot {
+  #slot(model: Model, { device, shape }: Candidate): Slot {
     const key = `${model.name}@${device.name}`;
     const existing = this.#slots.get(key);
     if (existing) return existing;
     // One load at a time: compiling takes several times the model's memory.
-    const engine = this.#lastLoad.then(() => this.#options.engines.load(model, device.name, this.#ending.signal));
+    const engine = this.#lastLoad.then(() => this.#options.engines.load(model, device.name, shape, this.#ending.signal));
     this.#lastLoad = engine.catch(() => undefined);
-    const slot: Slot = { model, device, engine, loaded: undefined, running: 0 };
+    const slot: Slot = { model, device, contextLength: shape.contextLength, engine, loaded: undefined, running: 0 };
     this.#slots.set(key, slot);
     const forget = (): void => {
       if (this.#slots.get(key) === slot) this.#slots.delete(key);
@@ -226,8 +225,11 @@ class LiveRuntime implements Runtime {
  * Waits for the first event, so that a failure before it can still move to another device or become a clean status;
  * then hands all events on, calling `release` when they end or the reader leaves.
  */
-async function withFirstEvent(generation: Generation, release: () => void): Promise<AsyncIterable<GenerateEvent>> {
-  const source = generation.events[Symbol.asyncIterator]();
+async function withFirstEvent(
+  events: AsyncIterable<GenerateEvent>,
+  release: () => void,
+): Promise<AsyncIterable<GenerateEvent>> {
+  const source = events[Symbol.asyncIterator]();
   let first: IteratorResult<GenerateEvent> | undefined = await source.next();
   return {
     [Symbol.asyncIterator]: () => ({

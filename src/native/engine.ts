@@ -1,9 +1,9 @@
 /** One loaded placement over the addon: prompts in, the vocabulary's events out. */
-import { type ErrorCode, ProxyError } from "../core/errors.ts";
-import type { GenerateEvent, LoadedInfo, LoadOptions, Prompt, Sampling } from "../core/request.ts";
-import { deviceClass } from "../core/request.ts";
+import { ProxyError } from "../core/errors.ts";
+import { deviceClass, type GenerateEvent, type LoadedInfo, type LoadOptions, type Sampling } from "../core/request.ts";
 import { StopMatcher } from "../core/stops.ts";
-import type { Addon, NativeEngine, NativeErrorCode, NativeEvent, NativeTokenizer } from "./contract.ts";
+import type { Addon, EngineOptions, NativeEngine, NativeEvent } from "./contract.ts";
+import { nativeError } from "./errors.ts";
 import { nativeSampling } from "./sampling.ts";
 
 /** The NPU's LLM path on the CPU, as OpenVINO's own tests run it. */
@@ -14,31 +14,6 @@ const CPU_SHAPES_CACHED = 100;
 
 /** Tokens that one KV block holds on the CPU; the GPU's are 16: counted as 16, reservations are never too small. */
 const KV_BLOCK: Readonly<Record<"GPU" | "CPU", number>> = { GPU: 16, CPU: 32 };
-
-const MESSAGES: Readonly<Record<NativeErrorCode, ErrorCode>> = {
-  self_check: "runtime_mismatch",
-  load: "load_failed",
-  device: "device_unavailable",
-  grammar: "invalid_grammar",
-  template: "invalid_template",
-  invalid: "invalid_request",
-  capacity: "context_length_exceeded",
-  inference: "inference_failed",
-  closed: "shutting_down",
-};
-
-/** What the addon threw, in our codes. GenAI's own words go to the log, but for a caller's mistake they are the answer. */
-export function nativeError(thrown: unknown): ProxyError {
-  if (thrown instanceof ProxyError) return thrown;
-  const { code, message } = thrown as { code?: NativeErrorCode; message?: string };
-  return new ProxyError(
-    (code && MESSAGES[code]) ?? "internal_error",
-    code === "load" || code === "device" || code === undefined
-      ? "The engine could not load this model on this device; the server's log has the reason."
-      : (message ?? "The engine failed."),
-    { detail: String(message ?? thrown), cause: thrown },
-  );
-}
 
 /** Tells the owner of a request what happens to it: events until `done`, or one error. */
 export type Deliver = (id: number, event: GenerateEvent | ProxyError) => void;
@@ -53,13 +28,11 @@ interface Running {
 export class ModelEngine {
   readonly info: LoadedInfo;
   readonly #native: NativeEngine;
-  readonly #options: LoadOptions;
   readonly #deliver: Deliver;
   readonly #running = new Map<number, Running>();
 
-  private constructor(native: NativeEngine, options: LoadOptions, info: LoadedInfo, deliver: Deliver) {
+  private constructor(native: NativeEngine, info: LoadedInfo, deliver: Deliver) {
     this.#native = native;
-    this.#options = options;
     this.info = info;
     this.#deliver = deliver;
   }
@@ -70,7 +43,6 @@ export class ModelEngine {
    * @throws ProxyError load_failed, device_unavailable, runtime_failed
    */
   static async load(addon: Addon, options: LoadOptions, deliver: Deliver): Promise<ModelEngine> {
-    const shape = shapeOf(options);
     let engine: ModelEngine | undefined;
     let warm: ((event: NativeEvent) => void) | undefined;
     const onEvents = (events: readonly NativeEvent[]): void => {
@@ -79,7 +51,7 @@ export class ModelEngine {
         else engine?.handle(event);
       }
     };
-    const native = await addon.loadEngine(engineOptions(options, shape), onEvents).catch((error: unknown) => {
+    const native = await addon.loadEngine(engineOptions(options), onEvents).catch((error: unknown) => {
       throw nativeError(error);
     });
     await new Promise<void>((resolve, reject) => {
@@ -96,37 +68,20 @@ export class ModelEngine {
         (error: unknown) => reject(nativeError(error)),
       );
     });
-    const info: LoadedInfo = { ...shape, memoryBytes: process.memoryUsage.rss(), openvino: addon.openvino };
-    engine = new ModelEngine(native, options, info, deliver);
+    const info: LoadedInfo = { memoryBytes: process.memoryUsage.rss(), openvino: addon.openvino };
+    engine = new ModelEngine(native, info, deliver);
     return engine;
   }
 
-  /** Renders and encodes a prompt. @throws ProxyError invalid_template, context_length_exceeded */
-  async encode(prompt: Prompt): Promise<Int32Array> {
-    const ids = await encodePrompt(this.#native.tokenizer, prompt);
-    const { contextLength, maxPromptTokens } = this.info;
-    const most = Math.min(maxPromptTokens, contextLength - 1);
-    if (ids.length > most)
-      throw new ProxyError(
-        "context_length_exceeded",
-        `The prompt has ${ids.length} tokens; this model on ${this.#options.device} takes at most ${most} ` +
-          `(context ${contextLength}). Shorten the prompt.`,
-        { param: "messages" },
-      );
-    if (ids.length === 0) throw new ProxyError("invalid_request", "The prompt is empty.", { param: "prompt" });
-    return ids;
-  }
-
-  generate(id: number, ids: Int32Array, sampling: Sampling): void {
-    const room = this.info.contextLength - ids.length;
-    const limit = sampling.maxTokens === undefined ? Math.min(room, this.#options.maxOutput) : room;
+  /** @param ids shape [tokens]; it was checked against the placement's shape before it came here. */
+  generate(id: number, ids: Int32Array, sampling: Sampling & { maxTokens: number }): void {
     this.#running.set(id, {
       promptTokens: ids.length,
       stops: new StopMatcher(sampling.stop ?? []),
       completionTokens: 0,
       stopped: false,
     });
-    this.#native.submit(id, ids, nativeSampling(sampling, limit));
+    this.#native.submit(id, ids, nativeSampling(sampling));
   }
 
   cancel(id: number): void {
@@ -178,51 +133,25 @@ export class ModelEngine {
 const WARM_UP = -1;
 const WARM_UP_TOKENS = 4;
 
-/** Renders a chat by its template, or takes the text as it is, and encodes it. Shape [tokens]. */
-async function encodePrompt(tokenizer: NativeTokenizer, prompt: Prompt): Promise<Int32Array> {
-  try {
-    if (prompt.kind === "text") return await tokenizer.encode(prompt.text, true);
-    const text = await tokenizer.applyChatTemplate(JSON.stringify(prompt.messages), {
-      addGenerationPrompt: true,
-      ...(prompt.tools && { tools: JSON.stringify(prompt.tools) }),
-      ...(prompt.extra && { extra: JSON.stringify(prompt.extra) }),
-      ...(prompt.template !== undefined && { template: prompt.template }),
-    });
-    return await tokenizer.encode(text, false); // the template wrote the special tokens itself
-  } catch (error) {
-    throw nativeError(error);
-  }
-}
-
-/** Longest prompt and longest prompt + answer of this placement, in tokens. */
-function shapeOf(options: LoadOptions): { contextLength: number; maxPromptTokens: number } {
-  const { contextLength } = options;
-  if (deviceClass(options.device) !== "NPU") return { contextLength, maxPromptTokens: contextLength - 1 };
-  const response = Math.min(options.npuMinResponse, Math.floor(contextLength / 4));
-  const prompt = Math.min(options.npuMaxPrompt, contextLength - response);
-  return { contextLength: prompt + response - 1, maxPromptTokens: prompt };
-}
-
-function engineOptions(options: LoadOptions, shape: { contextLength: number; maxPromptTokens: number }) {
-  const { directory, device, compileCache } = options;
+function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {
   const cache = compileCache === undefined ? {} : { CACHE_DIR: compileCache };
   const kind = deviceClass(device);
   if (kind === "NPU")
     return {
       directory,
       device,
-      pipeline: "static" as const,
+      pipeline: "static",
       capacity: shape.contextLength,
       properties: {
         MAX_PROMPT_LEN: shape.maxPromptTokens,
         MIN_RESPONSE_LEN: shape.contextLength + 1 - shape.maxPromptTokens,
-        ...(options.emulateNpu ? NPU_ON_CPU : cache),
+        ...(emulateNpu ? NPU_ON_CPU : cache),
       },
     };
   return {
     directory,
     device,
-    pipeline: "batching" as const,
+    pipeline: "batching",
     properties: { ...cache, ...(kind === "CPU" && { CPU_RUNTIME_CACHE_CAPACITY: CPU_SHAPES_CACHED }) },
     scheduler: {
       maxBatchedTokens: 256,

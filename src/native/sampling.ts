@@ -5,11 +5,10 @@ import type { NativeSampling } from "./contract.ts";
 /** GenAI seeds its sampler with a 64-bit number; half of that is what a JavaScript integer holds exactly. */
 const SEEDS = 2 ** 32;
 
-/** @param maxNewTokens what is left of the context for this prompt, in tokens: more is never asked for. */
-export function nativeSampling(sampling: Sampling, maxNewTokens: number): NativeSampling {
+export function nativeSampling(sampling: Sampling & { readonly maxTokens: number }): NativeSampling {
   const greedy = sampling.temperature === 0;
   return {
-    max_new_tokens: Math.min(sampling.maxTokens ?? maxNewTokens, maxNewTokens),
+    max_new_tokens: sampling.maxTokens,
     do_sample: !greedy,
     ...(greedy
       ? {}

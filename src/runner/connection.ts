@@ -57,11 +57,7 @@ export class RunnerConnection {
   }
 
   #receive(message: FromRunner): void {
-    if (message.ev === "error" && message.id === undefined)
-      this.#lastError = new ProxyError(message.code, message.message, {
-        ...(message.param !== undefined && { param: message.param }),
-        ...(message.detail !== undefined && { detail: message.detail }),
-      });
+    if (message.ev === "error" && message.id === undefined) this.#lastError = remoteError(message);
     this.#listener(message);
   }
 
@@ -80,4 +76,12 @@ export class RunnerConnection {
       detail: this.#stderr.trim(),
     });
   }
+}
+
+/** An error as a runner told it. */
+export function remoteError({ code, message, param, detail }: Extract<FromRunner, { ev: "error" }>): ProxyError {
+  return new ProxyError(code, message, {
+    ...(param !== undefined && { param }),
+    ...(detail !== undefined && { detail }),
+  });
 }

@@ -5,6 +5,7 @@ import type { EngineHost, Model, Observer } from "../core/ports.ts";
 import type { Device, DeviceInfo, FromRunner, ToRunner } from "../core/request.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
 import { RunnerConnection } from "./connection.ts";
+import { Encoder } from "./encoder.ts";
 import { RunnerPlacement } from "./placement.ts";
 
 export interface EngineHostOptions {
@@ -12,10 +13,6 @@ export interface EngineHostOptions {
   readonly command: readonly string[];
   readonly observer: Observer;
   readonly limits: {
-    /** Tokens. */
-    readonly maxPromptTokens: number;
-    readonly minResponseTokens: number;
-    readonly maxOutput: number;
     readonly loadTimeoutMs: number;
     readonly inferenceTimeoutMs: number;
   };
@@ -27,6 +24,7 @@ export interface EngineHostOptions {
 }
 
 const PROBE_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 30_000;
 
 /** Starts runners. A runner that crashes, hangs or leaks takes nothing with it but its own requests. */
 export function createEngineHost(options: EngineHostOptions): EngineHost {
@@ -40,7 +38,18 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
     });
   };
 
+  const encoder = new Encoder(async () => {
+    const connection = start();
+    const never = new AbortController().signal;
+    const late = new ProxyError("load_timeout", `The tokenizer process did not start within ${START_TIMEOUT_MS / 1000} s.`);
+    await ask(connection, undefined, "started", START_TIMEOUT_MS, late, never);
+    return connection;
+  });
+
   return {
+    encode: (model, prompt, signal) => encoder.encode(model, prompt, signal),
+    close: () => encoder.close(),
+
     async devices(signal) {
       const connection = start();
       try {
@@ -58,7 +67,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
       }
     },
 
-    async load(model: Model, device: Device, signal) {
+    async load(model: Model, device: Device, shape, signal) {
       if (options.compileCacheDirectory) await mkdir(options.compileCacheDirectory, { recursive: true });
       const connection = start();
       const seconds = limits.loadTimeoutMs / 1000;
@@ -71,10 +80,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
               directory: model.directory,
               device,
               emulateNpu: emulateNpu && device === "NPU",
-              contextLength: model.contextLength,
-              npuMaxPrompt: limits.maxPromptTokens,
-              npuMinResponse: limits.minResponseTokens,
-              maxOutput: limits.maxOutput,
+              ...shape,
               ...(options.compileCacheDirectory && { compileCache: options.compileCacheDirectory }),
             },
           },
@@ -87,7 +93,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
           signal,
         );
         observer.log("info", "model loaded", { model: model.name, device, pid: connection.pid });
-        return new RunnerPlacement(connection, info, limits);
+        return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
       } catch (thrown) {
         await connection.kill();
         const error = asProxyError(thrown);
@@ -105,10 +111,10 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
 
 type Answer<Kind extends FromRunner["ev"]> = Extract<FromRunner, { ev: Kind }>;
 
-/** Sends one message to a runner that is starting and waits for one kind of answer, its death, the deadline or the signal. */
+/** Sends a message to a runner that is starting, or none, and waits for one kind of answer, its death, the deadline or the signal. */
 async function ask<Kind extends FromRunner["ev"]>(
   connection: RunnerConnection,
-  message: ToRunner,
+  message: ToRunner | undefined,
   kind: Kind,
   timeoutMs: number,
   late: ProxyError,
@@ -120,8 +126,8 @@ async function ask<Kind extends FromRunner["ev"]>(
   signal.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => answered.reject(late), timeoutMs);
   connection.listen((received) => {
-    if (received.ev === "started") connection.send(message);
-    else if (received.ev === kind) answered.resolve(received as Answer<Kind>);
+    if (received.ev === "started" && message) connection.send(message);
+    if (received.ev === kind) answered.resolve(received as Answer<Kind>);
   });
   void connection.exited.then((reason) => answered.reject(reason));
   try {

@@ -1,10 +1,13 @@
-/** The runner process: one placement (or a device probe), spoken to over IPC. The only process that loads native code. */
+/** The runner process: one placement, or all tokenizers, or a device probe. The only process that loads native code. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { DeviceInfo, FromRunner, GenerateEvent, ToRunner } from "../core/request.ts";
+import { packTokens, unpackTokens } from "../core/token-ids.ts";
 import { loadAddon } from "../native/binding.ts";
 import type { Addon } from "../native/contract.ts";
-import { ModelEngine, nativeError } from "../native/engine.ts";
+import { ModelEngine } from "../native/engine.ts";
+import { nativeError } from "../native/errors.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
+import { Tokenizers } from "../native/tokenizers.ts";
 import { Outbox } from "./outbox.ts";
 
 export interface RunnerOptions {
@@ -33,6 +36,7 @@ export async function runRunner({ runtimeDirectory, cacheDirectory }: RunnerOpti
 
 class Runner {
   readonly #addon: Addon;
+  readonly #tokenizers: Tokenizers;
   readonly #fail: () => void;
   readonly #outboxes = new Map<number, Outbox>();
   #engine: ModelEngine | undefined;
@@ -40,6 +44,7 @@ class Runner {
 
   constructor(addon: Addon, fail: () => void) {
     this.#addon = addon;
+    this.#tokenizers = new Tokenizers(addon);
     this.#fail = fail;
   }
 
@@ -60,8 +65,15 @@ class Runner {
           (error: unknown) => this.#end(nativeError(error)),
         );
         break;
+      case "encode":
+        this.#tokenizers.encode(message.directory, message.prompt).then(
+          (ids) => send({ ev: "encoded", id: message.id, prompt: packTokens(ids) }),
+          (error: unknown) => send({ ...failure(error), id: message.id }),
+        );
+        break;
       case "generate":
-        void this.#generate(message);
+        this.#outboxes.set(message.id, new Outbox((event) => this.#enqueue(message.id, event)));
+        this.#loaded().generate(message.id, unpackTokens(message.prompt), message.sampling);
         break;
       case "cancel":
         this.#outboxes.delete(message.id);
@@ -70,33 +82,9 @@ class Runner {
       case "credit":
         this.#outboxes.get(message.id)?.grant(message.deltas);
         break;
-      case "count":
-        void this.#count(message.id, message.prompt);
-        break;
       case "stats":
-        send({ ev: "stats", id: message.id, stats: this.#loaded().stats() });
+        send({ ev: "stats", stats: this.#engine?.stats() ?? { running: 0, waiting: 0, memoryBytes: process.memoryUsage.rss() } });
         break;
-    }
-  }
-
-  async #generate({ id, prompt, sampling }: Extract<ToRunner, { op: "generate" }>): Promise<void> {
-    try {
-      this.#outboxes.set(id, new Outbox((event) => this.#enqueue(id, event)));
-      const engine = this.#loaded();
-      const ids = await engine.encode(prompt);
-      if (!this.#outboxes.has(id)) return; // cancelled meanwhile
-      send({ ev: "accepted", id, promptTokens: ids.length });
-      engine.generate(id, ids, sampling);
-    } catch (error) {
-      this.#deliver(id, asProxyError(error));
-    }
-  }
-
-  async #count(id: number, prompt: Extract<ToRunner, { op: "count" }>["prompt"]): Promise<void> {
-    try {
-      send({ ev: "count", id, promptTokens: (await this.#loaded().encode(prompt)).length });
-    } catch (error) {
-      send({ ...failure(error), id });
     }
   }
 

@@ -29,22 +29,22 @@ const done: GenerateEvent = {
 /** One engine whose generations do what `script` says, in turn. */
 type Step = "answer" | "hang" | ErrorCode | { after: string; then: ErrorCode };
 
-function host(devices: string[], scripts: Record<string, Step[]>) {
+function host(devices: string[], scripts: Record<string, Step[]>, promptTokens = 1) {
+  const asked: number[] = [];
   const loads: string[] = [];
   const cancelled: string[] = [];
   const engine = (name: string): Engine => {
     const closed = Promise.withResolvers<ProxyError | undefined>();
     return {
-      info: { contextLength: 100, maxPromptTokens: 99, memoryBytes: 1, openvino: "" },
-      pid: 1,
+      info: { memoryBytes: 1, openvino: "" },
       closed: closed.promise,
       close: async () => closed.resolve(undefined),
-      count: async () => 1,
-      generate: async (_prompt, _sampling, signal) => {
+      generate: (_prompt, sampling, signal) => {
+        asked.push(sampling.maxTokens);
         const step = scripts[name]?.shift() ?? "answer";
         const events = new Channel<GenerateEvent>({ capacity: 8, onLeave: () => cancelled.push(name) });
-        signal.addEventListener("abort", () => events.close(new ProxyError("client_closed", "gone")));
-        if (step === "hang") return { promptTokens: 1, events };
+        signal.addEventListener("abort", () => events.abandon(new ProxyError("client_closed", "gone")));
+        if (step === "hang") return events;
         if (step === "answer") {
           events.push({ type: "delta", text: name, tokens: 1 });
           events.push(done);
@@ -54,17 +54,17 @@ function host(devices: string[], scripts: Record<string, Step[]>) {
           events.close(new ProxyError(step.then, "scripted"));
         } else {
           const error = new ProxyError(step, "scripted");
-          if (step === "runner_crashed") {
-            closed.resolve(error);
-            events.close(error);
-          } else throw error;
+          if (step === "runner_crashed") closed.resolve(error);
+          events.close(error);
         }
-        return { promptTokens: 1, events };
+        return events;
       },
     };
   };
   const engines: EngineHost = {
     devices: async () => devices.map(device),
+    encode: async () => ({ tokens: promptTokens, ids: "" }),
+    close: async () => undefined,
     load: async (_model, name) => {
       loads.push(name);
       const first = scripts[`load ${name}`]?.shift();
@@ -78,8 +78,9 @@ function host(devices: string[], scripts: Record<string, Step[]>) {
     clock: { now: () => 0, date: () => new Date(0) },
     observer: { log: () => undefined },
     device: "auto",
+    limits: { tokenLimit: 50, maxPromptTokens: 60, minResponseTokens: 16, maxOutput: 20 },
   });
-  return { runtime, loads, cancelled };
+  return { runtime, loads, cancelled, asked };
 }
 
 const request = {
@@ -105,10 +106,32 @@ describe("runtime", () => {
     expect(loads).toEqual(["NPU"]);
   });
 
-  test("a prompt that the NPU refuses goes to the next device, with the reason", async () => {
-    const { runtime } = host(["CPU", "NPU"], { NPU: ["context_length_exceeded"] });
-    const answer = await runtime.generate(request, never);
+  test("a prompt or an answer beyond the NPU's limits goes to the next device, with the reason", async () => {
+    const long = host(["CPU", "NPU"], {}, 51);
+    const answer = await long.runtime.generate(request, never);
     expect([answer.device.name, answer.reason]).toEqual(["CPU", "prompt_exceeds_npu_limit"]);
+    const short = host(["CPU", "NPU"], {}, 50);
+    expect((await short.runtime.generate(request, never)).reason).toBe("within_npu_limit");
+    const wide = await short.runtime.generate({ ...request, sampling: { maxTokens: 26 } }, never);
+    expect([wide.device.name, wide.reason]).toEqual(["CPU", "output_exceeds_npu_limit"]);
+    expect((await short.runtime.generate({ ...request, sampling: { maxTokens: 25 } }, never)).device.name).toBe("NPU");
+  });
+
+  test("an answer without a length gets the bound of the settings, and never more than the context leaves", async () => {
+    const { runtime, asked } = host(["CPU"], {}, 70);
+    await runtime.generate(request, never);
+    await runtime.generate({ ...request, sampling: { maxTokens: 1000 } }, never);
+    expect(asked).toEqual([20, 30]);
+  });
+
+  test("a prompt that leaves no room is refused with both numbers and no engine is loaded", async () => {
+    const { runtime, loads } = host(["CPU"], {}, 100);
+    expect(runtime.generate(request, never)).rejects.toMatchObject({
+      code: "context_length_exceeded",
+      message: expect.stringMatching(/100 tokens .* at most 99/),
+    });
+    await Bun.sleep(0);
+    expect(loads).toEqual([]);
   });
 
   test("a crash before the first token moves the request on, and says that the NPU failed it", async () => {
@@ -158,7 +181,7 @@ describe("runtime", () => {
     const answer = await runtime.generate(request, never);
     for await (const _event of answer.events) break;
     expect(runtime.placements()[0]?.running).toBe(0);
-    expect(cancelled).toEqual([]); // its channel had already ended
+    expect(cancelled).toEqual(["CPU"]); // the second one had already ended by itself
   });
 
   test("close refuses new requests and waits for the running ones", async () => {

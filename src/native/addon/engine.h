@@ -1,0 +1,75 @@
+/** An engine without JavaScript: plain requests in, plain events out. */
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "failure.h"
+#include "genai.h"
+#include "sampling.h"
+
+namespace npu_proxy {
+
+struct Request {
+  uint64_t id = 0;
+  std::vector<int64_t> prompt;
+  Sampling sampling;
+};
+
+enum class Finish { none, stop, length, cancelled, error };
+
+/** NativeEvent of src/native/contract.ts. One with id 0 says that the whole engine is broken. */
+struct Event {
+  uint64_t id = 0;
+  std::string text;
+  size_t tokens = 0;
+  std::vector<std::pair<std::string, float>> logprobs;
+  Finish finish = Finish::none;
+  Code code = Code::inference;
+  std::string message;
+  int64_t prompt_ns = 0, decode_ns = 0;
+};
+
+/** Receives events on a thread of the engine; must not block and must not throw. */
+using Sink = std::function<void(std::vector<Event>&&)>;
+
+struct Stats {
+  size_t running = 0, waiting = 0, reserved_blocks = 0, max_blocks = 0;
+  float cache_usage = 0;
+  uint64_t steps = 0;
+  double step_ns = 0;
+};
+
+struct Options {
+  std::string directory, device;
+  bool batching = true;
+  ov::AnyMap properties;
+  size_t max_batched_tokens = 256, max_sequences = 64, max_blocks = 1024;
+  bool prefix_caching = true;
+  /** KV capacity of the static pipeline, in tokens. */
+  size_t capacity = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  /** Queues a request; all that becomes of it is told by events with its id. */
+  virtual void submit(Request&& request) = 0;
+  virtual void cancel(uint64_t id) = 0;
+  virtual Stats stats() const = 0;
+  virtual ov::genai::Tokenizer tokenizer() const = 0;
+  /** Cancels everything, joins the threads, frees the pipeline. Blocks; a second call does nothing. */
+  virtual void close() = 0;
+};
+
+/** Loads a model and warms it up; takes seconds to minutes. @throws Failure load, device */
+std::unique_ptr<Engine> load_engine(const Options& options, Sink sink);
+
+/** Compiles a grammar's source without running it. @throws Failure grammar */
+void validate_grammar(ov::genai::Tokenizer tokenizer, const Structured& structured);
+
+}  // namespace npu_proxy

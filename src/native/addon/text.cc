@@ -1,0 +1,151 @@
+#include "text.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace npu_proxy {
+namespace {
+
+/** Most tokens of one answer in one round: with logprobs each token is a row of its own. */
+size_t share(const Stream& stream) { return std::min<size_t>(stream.pending.size(), stream.logprobs ? 16 : 256); }
+
+void finish(Event& event, const End& end) {
+  event.finish = end.finish;
+  event.code = end.code;
+  event.message = end.message;
+  event.prompt_ns = end.prompt_ns;
+  event.decode_ns = end.decode_ns;
+}
+
+}  // namespace
+
+TextThread::TextThread(ov::genai::Tokenizer tokenizer, Sink sink)
+    : detokenizer_(std::move(tokenizer)), sink_(std::move(sink)), thread_([this] { run(); }) {}
+
+void TextThread::push(std::vector<Piece>&& pieces) {
+  if (pieces.empty()) return;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::move(pieces.begin(), pieces.end(), std::back_inserter(incoming_));
+  }
+  changed_.notify_one();
+}
+
+void TextThread::refuse(uint64_t id, const Failure& failure) {
+  std::vector<Piece> pieces(1);
+  pieces[0].stream = std::make_shared<Stream>(id, false);
+  pieces[0].end = End{Finish::error, failure.code, failure.what()};
+  push(std::move(pieces));
+}
+
+void TextThread::stop() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void TextThread::run() {
+  for (;;) {
+    std::vector<Piece> pieces;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !incoming_.empty() || !active_.empty(); });
+      if (incoming_.empty() && active_.empty()) return;
+      pieces.swap(incoming_);
+    }
+    gather(std::move(pieces));
+    round();
+  }
+}
+
+void TextThread::gather(std::vector<Piece>&& pieces) {
+  for (Piece& piece : pieces) {
+    Stream& stream = *piece.stream;
+    if (stream.ended) continue;
+    if (stream.pending.empty() && !stream.end) active_.push_back(piece.stream);
+    stream.pending.insert(stream.pending.end(), piece.tokens.begin(), piece.tokens.end());
+    stream.pending_logprobs.insert(stream.pending_logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
+    if (piece.end && !stream.end) stream.end = std::move(piece.end);
+  }
+}
+
+void TextThread::round() {
+  std::vector<Event> events;
+  std::vector<Stream*> streams;
+  for (const auto& stream : active_) streams.push_back(stream.get());
+  try {
+    decode(streams, events);
+  } catch (...) {
+    // One answer's tokens spoil the call for all: go on one by one, so that only the culprit fails.
+    const bool alone = streams.size() == 1;
+    events.clear();
+    for (Stream* stream : streams) {
+      try {
+        if (alone) throw;
+        decode({stream}, events);
+      } catch (...) {
+        const Failure failure = current_failure(Code::inference);
+        stream->pending.clear();
+        stream->end.emplace(End{Finish::error, failure.code, failure.what()});
+        Event event;
+        event.id = stream->id;
+        finish(event, *stream->end);
+        events.push_back(std::move(event));
+        stream->ended = true;
+      }
+    }
+  }
+  const auto idle = [](const std::shared_ptr<Stream>& stream) { return stream->ended || stream->pending.empty(); };
+  active_.erase(std::remove_if(active_.begin(), active_.end(), idle), active_.end());
+  sink_(std::move(events));
+}
+
+void TextThread::decode(const std::vector<Stream*>& streams, std::vector<Event>& events) {
+  std::vector<Tokens> rows;
+  for (Stream* stream : streams) {
+    const size_t count = share(*stream);
+    Window window = stream->window;
+    window.push(stream->pending.data(), count);
+    if (window.size() == 0) continue;
+    for (size_t without = stream->logprobs && count > 0 ? count : 1; without-- > 0;) rows.push_back(window.row(without));
+    if (window.wants_to_move()) rows.push_back(window.tail());
+  }
+  const std::vector<std::string> texts = rows.empty() ? std::vector<std::string>() : detokenizer_.decode(rows);
+
+  auto text = texts.begin();
+  for (Stream* stream : streams) {
+    const size_t count = share(*stream);
+    Event event;
+    event.id = stream->id;
+    event.tokens = count;
+    const bool last = stream->end && count == stream->pending.size();
+    Window& window = stream->window;
+    window.push(stream->pending.data(), count);
+    if (window.size() > 0) {
+      const size_t parts = stream->logprobs && count > 0 ? count : 1;
+      for (size_t part = 0; part < parts; ++part, ++text) {
+        std::string added = window.take(*text, last && part + 1 == parts);
+        if (stream->logprobs && count > 0) event.logprobs.emplace_back(added, stream->pending_logprobs[part]);
+        event.text += added;
+      }
+      if (window.wants_to_move()) {
+        window.move(*(text - 1), *text);
+        ++text;
+      }
+    }
+    stream->pending.erase(stream->pending.begin(), stream->pending.begin() + static_cast<ptrdiff_t>(count));
+    if (stream->logprobs)
+      stream->pending_logprobs.erase(stream->pending_logprobs.begin(),
+                                     stream->pending_logprobs.begin() + static_cast<ptrdiff_t>(count));
+    if (last) {
+      finish(event, *stream->end);
+      stream->ended = true;
+    }
+    events.push_back(std::move(event));
+  }
+}
+
+}  // namespace npu_proxy

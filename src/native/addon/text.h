@@ -1,0 +1,75 @@
+/** The thread that makes text of tokens: never the one that steps, never JavaScript's. */
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "detokenizer.h"
+#include "engine.h"
+
+namespace npu_proxy {
+
+/** How a request ended. */
+struct End {
+  Finish finish = Finish::stop;
+  Code code = Code::inference;
+  std::string message;
+  int64_t prompt_ns = 0, decode_ns = 0;
+};
+
+/** One answer on its way; made by the engine, used by the text thread alone. */
+struct Stream {
+  Stream(uint64_t id, bool logprobs) : id(id), logprobs(logprobs) {}
+  const uint64_t id;
+  const bool logprobs;
+  Window window;
+  Tokens pending;
+  std::vector<float> pending_logprobs;
+  std::optional<End> end;
+  bool ended = false;
+};
+
+/** What a step made of one answer. */
+struct Piece {
+  std::shared_ptr<Stream> stream;
+  Tokens tokens;
+  std::vector<float> logprobs;
+  std::optional<End> end;
+};
+
+/**
+ * Takes what has piled up, decodes it in one call, hands out one event per answer. A lone answer is never kept waiting;
+ * many share the cost of the call. What piles up is bounded by the max_new_tokens of what the engine admitted.
+ */
+class TextThread {
+ public:
+  TextThread(ov::genai::Tokenizer tokenizer, Sink sink);
+  ~TextThread() { stop(); }
+  void push(std::vector<Piece>&& pieces);
+  /** An event of a request that never got an answer under way; in order with the others. */
+  void refuse(uint64_t id, const Failure& failure);
+  /** Hands out what is left and ends the thread. */
+  void stop();
+
+ private:
+  void run();
+  void gather(std::vector<Piece>&& pieces);
+  void round();
+  void decode(const std::vector<Stream*>& streams, std::vector<Event>& events);
+
+  Detokenizer detokenizer_;
+  Sink sink_;
+  std::vector<std::shared_ptr<Stream>> active_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Piece> incoming_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace npu_proxy

@@ -1,0 +1,120 @@
+/** The runner that holds tokenizers only, started when first needed and anew when it died. */
+import { asProxyError, ProxyError } from "../core/errors.ts";
+import type { Model } from "../core/ports.ts";
+import type { EncodedPrompt, FromRunner, Prompt } from "../core/request.ts";
+import { type RunnerConnection, remoteError } from "./connection.ts";
+import { RunnerHealth } from "./health.ts";
+
+/** A chat template is a program that came with the model: one that runs longer than this is ended with its process. */
+const TEMPLATE_DEADLINE_MS = 10_000;
+
+export class Encoder {
+  readonly #start: () => Promise<RunnerConnection>;
+  #current: Promise<EncoderProcess> | undefined;
+
+  /** @param start starts a runner and waits until it takes messages */
+  constructor(start: () => Promise<RunnerConnection>) {
+    this.#start = start;
+  }
+
+  /**
+   * Renders and encodes. A process that died under somebody else's prompt is replaced and asked again, once.
+   * @throws ProxyError invalid_template (deadline included), load_failed, runtime_*
+   */
+  async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
+    try {
+      return await (await this.#process()).encode(model, prompt, signal);
+    } catch (error) {
+      if (!(error instanceof ProxyError) || error.code !== "runner_crashed") throw error;
+      return await (await this.#process()).encode(model, prompt, signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#current?.then(
+      (process) => process.close(),
+      () => undefined,
+    );
+  }
+
+  #process(): Promise<EncoderProcess> {
+    if (this.#current) return this.#current;
+    const starting = this.#start().then((connection) => new EncoderProcess(connection));
+    this.#current = starting;
+    const forget = (): void => {
+      if (this.#current === starting) this.#current = undefined;
+    };
+    starting.then((process) => process.exited.then(forget), forget);
+    return starting;
+  }
+}
+
+interface Waiting {
+  readonly answer: PromiseWithResolvers<EncodedPrompt>;
+  readonly since: number;
+}
+
+class EncoderProcess {
+  readonly exited: Promise<unknown>;
+  readonly #connection: RunnerConnection;
+  readonly #health: RunnerHealth;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  constructor(connection: RunnerConnection) {
+    this.#connection = connection;
+    this.#health = new RunnerHealth({
+      connection,
+      busy: () => this.#waiting.size > 0,
+      stuckAfterMs: TEMPLATE_DEADLINE_MS,
+      stuck: () => new ProxyError("runner_crashed", "The tokenizer process made no progress and was ended."),
+    });
+    connection.listen((message) => this.#receive(message));
+    this.exited = connection.exited.then((reason) => this.#end(this.#health.verdict ?? reason));
+  }
+
+  async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
+    signal.throwIfAborted();
+    const id = this.#nextId++;
+    const answer = Promise.withResolvers<EncodedPrompt>();
+    const abort = (): void => answer.reject(asProxyError(signal.reason));
+    signal.addEventListener("abort", abort, { once: true });
+    this.#waiting.set(id, { answer, since: performance.now() });
+    this.#health.watch();
+    this.#connection.send({ op: "encode", id, directory: model.directory, prompt });
+    try {
+      return await answer.promise;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      this.#waiting.delete(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.kill();
+    await this.exited;
+  }
+
+  #receive(message: FromRunner): void {
+    if (message.ev === "encoded") {
+      this.#health.progressed();
+      this.#waiting.get(message.id)?.answer.resolve(message.prompt);
+    } else this.#health.answered();
+    if (message.ev === "error" && message.id !== undefined)
+      this.#waiting.get(message.id)?.answer.reject(remoteError(message));
+  }
+
+  /** Whoever waited for the whole deadline has the template that would not end; the others may ask again. */
+  #end(reason: ProxyError): void {
+    const now = performance.now();
+    for (const { answer, since } of this.#waiting.values())
+      answer.reject(
+        now - since < TEMPLATE_DEADLINE_MS
+          ? reason
+          : new ProxyError(
+              "invalid_template",
+              `The model's chat template did not end within ${TEMPLATE_DEADLINE_MS / 1000} s for these messages.`,
+            ),
+      );
+  }
+}
