@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test";
+import { DELTA_CREDITS, type GenerateEvent } from "../../src/core/request.ts";
+import { Outbox } from "../../src/runner/outbox.ts";
+
+const delta = (text: string): GenerateEvent => ({ type: "delta", text, tokens: 1 });
+const done: GenerateEvent = {
+  type: "done",
+  reason: "stop",
+  usage: { promptTokens: 1, completionTokens: 1, promptNs: 0, decodeNs: 0 },
+};
+
+describe("outbox", () => {
+  test("without credit what follows is gathered into one delta, and nothing is lost", () => {
+    const sent: GenerateEvent[] = [];
+    const outbox = new Outbox((event) => sent.push(event));
+    for (let n = 0; n < DELTA_CREDITS; n++) outbox.push(delta("a"));
+    for (let n = 0; n < 1000; n++) outbox.push(delta("b"));
+    outbox.push(done);
+    expect(sent).toHaveLength(DELTA_CREDITS);
+    outbox.grant(1);
+    expect(sent.at(-1)).toEqual({ type: "delta", text: "b".repeat(1000), tokens: 1000 });
+    outbox.grant(16);
+    expect(sent.at(-1)).toEqual(done);
+    expect(sent).toHaveLength(DELTA_CREDITS + 2);
+  });
+
+  test("with credit nothing is held back", () => {
+    const sent: GenerateEvent[] = [];
+    const outbox = new Outbox((event) => sent.push(event));
+    outbox.push(delta("a"));
+    outbox.push(delta("b"));
+    expect(sent).toEqual([delta("a"), delta("b")]);
+  });
+});
