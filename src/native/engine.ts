@@ -63,10 +63,10 @@ export class ModelEngine {
           reject(new ProxyError("runtime_failed", `The self-test asked for ${WARM_UP_TOKENS} tokens and got ${generated}.`));
         else if (event.finish) resolve();
       };
-      native.tokenizer.encode("Hello, how are you today?", true).then(
-        (ids) => native.submit(WARM_UP, ids, { max_new_tokens: WARM_UP_TOKENS, do_sample: false, ignore_eos: true }),
-        (error: unknown) => reject(nativeError(error)),
-      );
+      native.tokenizer
+        .encode("Hello, how are you today?", true)
+        .then((ids) => native.submit(WARM_UP, ids, { max_new_tokens: WARM_UP_TOKENS, do_sample: false, ignore_eos: true }))
+        .catch((error: unknown) => reject(nativeError(error)));
     });
     const info: LoadedInfo = { memoryBytes: process.memoryUsage.rss(), openvino: addon.openvino };
     engine = new ModelEngine(native, info, deliver);
@@ -129,8 +129,8 @@ export class ModelEngine {
   }
 }
 
-/** Id of the load's own request; those of clients are positive. */
-const WARM_UP = -1;
+/** Id of the load's own request; those of clients count up from 1. */
+const WARM_UP = Number.MAX_SAFE_INTEGER;
 const WARM_UP_TOKENS = 4;
 
 function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {

@@ -8,6 +8,7 @@ import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pins from "../../build/pins.json";
 import { ProxyError } from "../core/errors.ts";
+import { embeddedFolder } from "./embedded.ts";
 
 const PLATFORM = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
 
@@ -18,8 +19,8 @@ export interface RuntimeSearch {
 }
 
 /**
- * The runtime folder: the one that the settings name, else what a package installed beside the executable, else what
- * `bun run setup` built for this source checkout.
+ * The runtime folder: the one that the settings name, else what a package installed beside the executable, else where
+ * the executable unpacks its own, else what `bun run setup` built for this source checkout.
  * @throws ProxyError runtime_missing
  */
 export function findRuntime({ directory, cacheDirectory }: RuntimeSearch): string {
@@ -34,6 +35,8 @@ export function findRuntime({ directory, cacheDirectory }: RuntimeSearch): strin
   }
   const beside = join(dirname(process.execPath), "..", "lib", "npu-proxy", "runtime");
   if (existsSync(join(beside, "addon.node"))) return beside;
+  const embedded = embeddedFolder(cacheDirectory);
+  if (embedded) return embedded;
   const key = readIfThere(join(import.meta.dir, "..", "..", "build", "out", "runtime-key"))?.trim();
   const built = key ? join(cacheDirectory, "runtime", key) : undefined;
   if (built && existsSync(join(built, "addon.node"))) return built;

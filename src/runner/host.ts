@@ -1,4 +1,5 @@
 /** Core's EngineHost: a runner process for each placement, and one for each probe of the devices. */
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { EngineHost, Model, Observer } from "../core/ports.ts";
@@ -30,16 +31,21 @@ const START_TIMEOUT_MS = 30_000;
 export function createEngineHost(options: EngineHostOptions): EngineHost {
   const { observer, limits, emulateNpu } = options;
 
-  const start = (): RunnerConnection => {
+  let unpacked: Promise<unknown> = Promise.resolve();
+  const start = async (): Promise<RunnerConnection> => {
     const runtime = findRuntime({ directory: options.runtimeDirectory, cacheDirectory: options.cacheDirectory });
-    return new RunnerConnection({
+    // The first runner of a fresh installation unpacks the libraries; the others wait for it instead of doing the same.
+    await unpacked;
+    const connection = new RunnerConnection({
       command: [...options.command, "runner", "--runtime", runtime, "--cache", options.cacheDirectory],
       observer,
     });
+    if (!existsSync(runtime)) unpacked = connection.started;
+    return connection;
   };
 
   const encoder = new Encoder(async () => {
-    const connection = start();
+    const connection = await start();
     const never = new AbortController().signal;
     const late = new ProxyError("load_timeout", `The tokenizer process did not start within ${START_TIMEOUT_MS / 1000} s.`);
     await ask(connection, undefined, "started", START_TIMEOUT_MS, late, never);
@@ -51,7 +57,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
     close: () => encoder.close(),
 
     async devices(signal) {
-      const connection = start();
+      const connection = await start();
       try {
         const { devices } = await ask(
           connection,
@@ -69,7 +75,7 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
 
     async load(model: Model, device: Device, shape, signal) {
       if (options.compileCacheDirectory) await mkdir(options.compileCacheDirectory, { recursive: true });
-      const connection = start();
+      const connection = await start();
       const seconds = limits.loadTimeoutMs / 1000;
       try {
         const { info } = await ask(

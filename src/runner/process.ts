@@ -4,6 +4,7 @@ import type { DeviceInfo, FromRunner, GenerateEvent, ToRunner } from "../core/re
 import { packTokens, unpackTokens } from "../core/token-ids.ts";
 import { loadAddon } from "../native/binding.ts";
 import type { Addon } from "../native/contract.ts";
+import { unpackRuntime } from "../native/embedded.ts";
 import { ModelEngine } from "../native/engine.ts";
 import { nativeError } from "../native/errors.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
@@ -21,6 +22,7 @@ export async function runRunner({ runtimeDirectory, cacheDirectory }: RunnerOpti
   process.on("disconnect", () => ended.resolve(0));
   process.on("SIGINT", () => undefined); // a terminal's Ctrl-C reaches the whole group: the daemon decides what ends
   try {
+    await unpackRuntime(cacheDirectory);
     await verifyRuntime(runtimeDirectory, cacheDirectory);
     const addon = loadAddon(runtimeDirectory);
     addon.dieWithParent();
@@ -72,8 +74,7 @@ class Runner {
         );
         break;
       case "generate":
-        this.#outboxes.set(message.id, new Outbox((event) => this.#enqueue(message.id, event)));
-        this.#loaded().generate(message.id, unpackTokens(message.prompt), message.sampling);
+        this.#generate(message);
         break;
       case "cancel":
         this.#outboxes.delete(message.id);
@@ -85,6 +86,15 @@ class Runner {
       case "stats":
         send({ ev: "stats", stats: this.#engine?.stats() ?? { running: 0, waiting: 0, memoryBytes: process.memoryUsage.rss() } });
         break;
+    }
+  }
+
+  #generate({ id, prompt, sampling }: Extract<ToRunner, { op: "generate" }>): void {
+    this.#outboxes.set(id, new Outbox((event) => this.#enqueue(id, event)));
+    try {
+      this.#loaded().generate(id, unpackTokens(prompt), sampling);
+    } catch (error) {
+      this.#deliver(id, nativeError(error));
     }
   }
 

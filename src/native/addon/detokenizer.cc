@@ -53,10 +53,11 @@ std::vector<std::string> Detokenizer::decode_padded(const std::vector<Tokens>& r
   return tokenizer_.decode(ids, kSkipSpecial);
 }
 
-/** Whether rows filled up with this token decode as they do alone: all lengths of a text with spaces and long characters,
- *  so that some rows end within a character. */
+/** Whether rows filled up with this token decode as they do alone: all lengths of a text with spaces and long
+ * characters, so that some rows end within a character. */
 bool Detokenizer::vanishes(int64_t filler) {
-  const ov::Tensor sample = tokenizer_.encode(" a, b \xE2\x82\xAC\xF0\x9F\x98\x80 c", {{"add_special_tokens", false}}).input_ids;
+  const ov::Tensor sample =
+      tokenizer_.encode(" a, b \xE2\x82\xAC\xF0\x9F\x98\x80 c", {{"add_special_tokens", false}}).input_ids;
   const int64_t* ids = sample.data<int64_t>();
   std::vector<Tokens> rows;
   for (size_t length = 1; length <= sample.get_size(); ++length) rows.emplace_back(ids, ids + length);

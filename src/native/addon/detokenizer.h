@@ -23,14 +23,15 @@ class Detokenizer {
   bool vanishes(int64_t filler);
 
   ov::genai::Tokenizer tokenizer_;
-  /** A special token that leaves no text, to fill short rows up with; -1: there is none, rows are decoded one by one. */
+  /** A special token that leaves no text, to fill short rows up with; -1: there is none, rows are decoded one by one.
+   */
   int64_t filler_ = -1;
 };
 
 /**
- * The last tokens of an answer, and how much of their text is out already. Tokens are decoded together with those before
- * them, since a token may be part of a character and a decoder may treat the first one differently. From time to time
- * the window moves on to its last tokens, where their own text agrees with the end of the whole.
+ * The last tokens of an answer, and how much of their text is out already. Tokens are decoded together with those
+ * before them, since a token may be part of a character and a decoder may treat the first one differently. From time to
+ * time the window moves on to its last tokens, where their own text agrees with the end of the whole.
  */
 class Window {
  public:

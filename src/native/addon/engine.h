@@ -69,6 +69,15 @@ class Engine {
 /** Loads a model and warms it up; takes seconds to minutes. @throws Failure load, device */
 std::unique_ptr<Engine> load_engine(const Options& options, Sink sink);
 
+/**
+ * Encodes and decodes, many times: a tokenizer without its detokenizer loads and fails at the first use.
+ * @throws what the library throws
+ */
+void check_tokenizer(ov::genai::Tokenizer tokenizer);
+
+/** What the library would accept and should not. Returns max_new_tokens. @throws Failure invalid */
+size_t check_request(const Request& request);
+
 /** Compiles a grammar's source without running it. @throws Failure grammar */
 void validate_grammar(ov::genai::Tokenizer tokenizer, const Structured& structured);
 

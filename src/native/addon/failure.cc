@@ -32,7 +32,7 @@ const char* name(Code code) {
 std::string clean(const std::string& message) {
   // "Exception from src/a.cpp:1:", "Check 'x' failed at src/a.cpp:1:", "[12:00:00] /b/c.cc:1: " and the like.
   static const std::regex noise(
-      R"(Exception from [^\n]*?:\d+:?|Check '[^\n]*' failed at [^\n]*?:\d+:?|(\[[\d:]+\] )?[\w./\\:+-]*[\w+-]\.(cpp|hpp|cc|h):\d+:? ?)");
+      R"(Check failed: \(.*\) is false: |Exception from [^\n]*?:\d+:?|Check '[^\n]*' failed at [^\n]*?:\d+:?|(\[[\d:]+\] )?[\w./\\:+-]*[\w+-]\.(cpp|hpp|cc|h):\d+:? ?)");
   std::istringstream lines(std::regex_replace(message, noise, ""));
   std::string line, text;
   while (std::getline(lines, line)) {

@@ -140,43 +140,47 @@ inline const std::optional<JsonContainer>& no_json() {
 
 // --- structured output ----------------------------------------------------------------------------------------------
 
+// ov::Any compares what it holds, so that the alternatives of a variant in it need ==.
 struct StructuralTagItem {
   std::string begin, schema, end;
+  bool operator==(const StructuralTagItem& other) const {
+    return begin == other.begin && schema == other.schema && end == other.end;
+  }
 };
 
 struct StructuralTagsConfig {
   std::vector<StructuralTagItem> structural_tags;
   std::vector<std::string> triggers;
+  bool operator==(const StructuralTagsConfig& other) const {
+    return structural_tags == other.structural_tags && triggers == other.triggers;
+  }
 };
 
 class GENAI_API StructuredOutputConfig {
  public:
-  struct Regex {
+  template <class Kind>
+  struct Source {
     std::string value;
+    bool operator==(const Kind& other) const { return value == other.value; }
   };
-  struct JSONSchema {
-    std::string value;
+  struct Regex : Source<Regex> {};
+  struct JSONSchema : Source<JSONSchema> {};
+  struct EBNF : Source<EBNF> {};
+  struct ConstString : Source<ConstString> {};
+  struct AnyText {
+    bool operator==(const AnyText&) const { return true; }
   };
-  struct EBNF {
-    std::string value;
-  };
-  struct ConstString {
-    std::string value;
-  };
-  struct AnyText {};
-  struct QwenXMLParametersFormat {
-    std::string json_schema;
-  };
+  struct QwenXMLParametersFormat : Source<QwenXMLParametersFormat> {};
   struct Concat;
   struct Union;
   struct Tag;
   struct TriggeredTags;
   struct TagsWithSeparator;
   /** Its first alternative is a structural tag as xgrammar's own JSON: the only one that is made here. */
-  using StructuralTag = std::variant<std::string, Regex, JSONSchema, EBNF, ConstString, AnyText,
-                                     QwenXMLParametersFormat, std::shared_ptr<Concat>, std::shared_ptr<Union>,
-                                     std::shared_ptr<Tag>, std::shared_ptr<TriggeredTags>,
-                                     std::shared_ptr<TagsWithSeparator>>;
+  using StructuralTag =
+      std::variant<std::string, Regex, JSONSchema, EBNF, ConstString, AnyText, QwenXMLParametersFormat,
+                   std::shared_ptr<Concat>, std::shared_ptr<Union>, std::shared_ptr<Tag>,
+                   std::shared_ptr<TriggeredTags>, std::shared_ptr<TagsWithSeparator>>;
   using StructuralTags = std::variant<StructuralTagsConfig, StructuralTag>;
 
   explicit StructuredOutputConfig(const ov::AnyMap& properties);
@@ -238,7 +242,8 @@ using GenerationOutputs = std::unordered_map<uint64_t, GenerationOutput>;
 static_assert(sizeof(void*) != 8 || sizeof(SchedulerConfig) == 216, "SchedulerConfig of GenAI 2026.4 has 216 bytes");
 #if !defined(_WIN32)
 static_assert(sizeof(GenerationOutput) == 80, "GenerationOutput of GenAI 2026.4 has 80 bytes");
-static_assert(sizeof(StructuredOutputConfig::StructuralTags) == 56, "the structural tags of GenAI 2026.4 have 56 bytes");
+static_assert(sizeof(StructuredOutputConfig::StructuralTags) == 56,
+              "the structural tags of GenAI 2026.4 have 56 bytes");
 #endif
 
 class GENAI_API GenerationHandleImpl {

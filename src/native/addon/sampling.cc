@@ -12,11 +12,21 @@ namespace {
 enum class Kind { count, real, flag };
 
 const std::map<std::string, Kind> kOptions = {
-    {"max_new_tokens", Kind::count},     {"min_new_tokens", Kind::count},   {"do_sample", Kind::flag},
-    {"temperature", Kind::real},         {"top_p", Kind::real},             {"top_k", Kind::count},
-    {"min_p", Kind::real},               {"rng_seed", Kind::count},         {"repetition_penalty", Kind::real},
-    {"presence_penalty", Kind::real},    {"frequency_penalty", Kind::real}, {"ignore_eos", Kind::flag},
-    {"logprobs", Kind::count},           {"num_assistant_tokens", Kind::count}, {"max_ngram_size", Kind::count},
+    {"max_new_tokens", Kind::count},
+    {"min_new_tokens", Kind::count},
+    {"do_sample", Kind::flag},
+    {"temperature", Kind::real},
+    {"top_p", Kind::real},
+    {"top_k", Kind::count},
+    {"min_p", Kind::real},
+    {"rng_seed", Kind::count},
+    {"repetition_penalty", Kind::real},
+    {"presence_penalty", Kind::real},
+    {"frequency_penalty", Kind::real},
+    {"ignore_eos", Kind::flag},
+    {"logprobs", Kind::count},
+    {"num_assistant_tokens", Kind::count},
+    {"max_ngram_size", Kind::count},
 };
 
 [[noreturn]] void refuse(const std::string& name, const std::string& expected) {
@@ -64,9 +74,12 @@ ov::genai::StructuredOutputConfig structured_output(const Structured& structured
 
 ov::AnyMap generation_properties(const Sampling& sampling) {
   ov::AnyMap properties{
-      {"apply_chat_template", false},          {"echo", false},
-      {"num_beams", size_t{1}},                {"num_return_sequences", size_t{1}},
-      {"stop_strings", std::set<std::string>{}}, {"max_length", std::numeric_limits<size_t>::max()},
+      {"apply_chat_template", false},
+      {"echo", false},
+      {"num_beams", size_t{1}},
+      {"num_return_sequences", size_t{1}},
+      {"stop_strings", std::set<std::string>{}},
+      {"max_length", std::numeric_limits<size_t>::max()},
   };
   for (const auto& [name, value] : sampling.options) properties[name] = typed(name, value);
   if (sampling.structured) {

@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace npu_proxy {
@@ -64,7 +65,7 @@ void TextThread::run() {
 void TextThread::gather(std::vector<Piece>&& pieces) {
   for (Piece& piece : pieces) {
     Stream& stream = *piece.stream;
-    if (stream.ended) continue;
+    if (stream.ended || (piece.tokens.empty() && !piece.end)) continue;
     if (stream.pending.empty() && !stream.end) active_.push_back(piece.stream);
     stream.pending.insert(stream.pending.end(), piece.tokens.begin(), piece.tokens.end());
     stream.pending_logprobs.insert(stream.pending_logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
@@ -110,7 +111,8 @@ void TextThread::decode(const std::vector<Stream*>& streams, std::vector<Event>&
     Window window = stream->window;
     window.push(stream->pending.data(), count);
     if (window.size() == 0) continue;
-    for (size_t without = stream->logprobs && count > 0 ? count : 1; without-- > 0;) rows.push_back(window.row(without));
+    for (size_t without = stream->logprobs && count > 0 ? count : 1; without-- > 0;)
+      rows.push_back(window.row(without));
     if (window.wants_to_move()) rows.push_back(window.tail());
   }
   const std::vector<std::string> texts = rows.empty() ? std::vector<std::string>() : detokenizer_.decode(rows);

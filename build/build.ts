@@ -1,0 +1,71 @@
+/** `bun run build`: the release executable dist/npu-proxy, with the native runtime and the demo model inside. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BuildError, runMain } from "./build-error.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import { run } from "./command.ts";
+import { sha256 } from "./pins.ts";
+import { inProject, outFolder, projectFolder } from "./project.ts";
+import { publishFile } from "./publish.ts";
+
+/** 38.5 MB instead of 48 at level 3, for half a minute once; unpacking takes the same time. */
+const LEVEL = 19;
+
+/** Every file below a folder, by its path relative to it. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+/** The archive's path; kept in build/out while what goes into it stays the same. */
+async function archive(runtime: string): Promise<string> {
+  const files: Record<string, Uint8Array> = {};
+  for (const name of filesOf(runtime)) files[name] = readFileSync(join(runtime, name));
+  const demo = inProject("build", "demo-model", "model");
+  for (const name of filesOf(demo)) files[join("demo", name)] = readFileSync(join(demo, name));
+  const sizes = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.byteLength]));
+  files["manifest.json"] = new TextEncoder().encode(JSON.stringify(sizes));
+  const tar = await new Bun.Archive(files).bytes();
+  const kept = join(outFolder, "archive", sha256(tar));
+  const [found] = existsSync(kept) ? readdirSync(kept) : [];
+  if (found) return join(kept, found);
+  console.log(`compressing ${Math.round(tar.byteLength / 1e6)} MB`);
+  const packed = Bun.zstdCompressSync(tar, { level: LEVEL });
+  rmSync(join(outFolder, "archive"), { recursive: true, force: true });
+  const temporary = `${kept}.new`;
+  mkdirSync(temporary, { recursive: true });
+  const name = `runtime-${sha256(packed)}.tar.zst`;
+  await Bun.write(join(temporary, name), packed);
+  renameSync(temporary, kept);
+  return join(kept, name);
+}
+
+async function build(): Promise<number> {
+  const setup = await run([process.execPath, inProject("build", "setup.ts")], { cwd: projectFolder, inherit: true });
+  if (setup.code !== 0) return setup.code;
+  const key = readFileSync(join(outFolder, "runtime-key"), "utf8").trim();
+  const packed = await archive(join(cacheFolder(), "runtime", key));
+  const dist = inProject("dist");
+  mkdirSync(dist, { recursive: true });
+  const executable = join(dist, "npu-proxy");
+  const result = await Bun.build({
+    entrypoints: [inProject("src", "main.ts"), packed],
+    compile: { outfile: `${executable}.new`, autoloadDotenv: false, autoloadBunfig: false },
+    bytecode: true,
+    minify: true,
+    format: "cjs",
+    naming: { asset: "[name].[ext]" },
+    loader: { ".zst": "file" },
+  });
+  if (!result.success) throw new BuildError(result.logs.map(String).join("\n"));
+  renameSync(`${executable}.new`, executable);
+  cpSync(inProject("LICENSE"), join(dist, "LICENSE"));
+  const { size } = statSync(executable);
+  publishFile(`${executable}.sha256`, `${sha256(readFileSync(executable))}  npu-proxy\n`);
+  console.log(`dist/npu-proxy: ${(size / 1e6).toFixed(1)} MB`);
+  return 0;
+}
+
+void runMain(build);
