@@ -32,8 +32,11 @@ const char* name(Code code) {
 std::string clean(const std::string& message) {
   // "Exception from src/a.cpp:1:", "Check 'x' failed at src/a.cpp:1:", "[12:00:00] /b/c.cc:1: " and the like.
   static const std::regex noise(
-      R"(Check failed: \(.*\) is false: |Exception from [^\n]*?:\d+:?|Check '[^\n]*' failed at [^\n]*?:\d+:?|(\[[\d:]+\] )?[\w./\\:+-]*[\w+-]\.(cpp|hpp|cc|h):\d+:? ?)");
-  std::istringstream lines(std::regex_replace(message, noise, ""));
+      R"(Check failed: \(.*\) is false: |Exception from [^\n]*?:\d+:?|Check '[^\n]*' failed at [^\n]*?:\d+:?)"
+      R"(|(\[[\d:]+\] )?[\w./\\:+-]*[\w+-]\.(cpp|hpp|cc|h):\d+:? ?)");
+  // The folders of an absolute path; a JSON pointer, which begins with #, stays.
+  static const std::regex folders(R"((^|[\s'"(])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'":]+[/\\])*)");
+  std::istringstream lines(std::regex_replace(std::regex_replace(message, noise, ""), folders, "$1"));
   std::string line, text;
   while (std::getline(lines, line)) {
     const auto first = line.find_first_not_of(" \t\r");

@@ -17,7 +17,7 @@ class Failure : public std::runtime_error {
   const Code code;
 };
 
-/** A message of OpenVINO without the source files and check expressions that surround its sentence. */
+/** A message of OpenVINO without the source files, check expressions and local folders that surround its sentence. */
 std::string clean(const std::string& message);
 
 /** Whatever is being handled, as a Failure; call it only in a catch block. What is none yet becomes one with `code`. */

@@ -1,0 +1,167 @@
+/** The command line: every command with its arguments and flags; what a command does is loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { type Config, environment, type Flags, loadConfig, type SettingKey, settings } from "../config.ts";
+import { version } from "../version.ts";
+import { exitCode, exitCodesHelp, reportError } from "./exit-codes.ts";
+import { print, printError } from "./output.ts";
+import type { RunOptions } from "./run.ts";
+
+/** The settings that matter to a command which talks to a server. */
+const CLIENT_SETTINGS: readonly SettingKey[] = ["host", "port", "logLevel"];
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Does a command; a number is its exit code, nothing means 0. */
+type Work = (signal: AbortSignal) => Promise<number> | Promise<void>;
+
+/** Runs the command line (without the executable's name). Resolves with the exit code and never rejects. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const out: string[] = [];
+  const errors: string[] = [];
+  let code: number = exitCode.ok;
+  const program = buildProgram(async (work) => {
+    code = await untilInterrupted(work);
+  });
+  program.configureOutput({
+    writeOut: (text) => void out.push(text),
+    writeErr: (text) => void errors.push(text),
+    outputError: (text, write) => write(text.replace(/^error: /, "npu-proxy: ")),
+  });
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync(withDefaultCommand(argv), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return await reportError(error);
+    code = error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+  }
+  await printError(errors.join(""));
+  await print(out.join("")).catch(() => undefined);
+  return code;
+}
+
+/** Flags without a command mean serve. */
+function withDefaultCommand(argv: readonly string[]): string[] {
+  const [first] = argv;
+  const own = ["-h", "--help", "-v", "--version"];
+  return first === undefined || (first.startsWith("-") && !own.includes(first)) ? ["serve", ...argv] : [...argv];
+}
+
+async function untilInterrupted(work: Work): Promise<number> {
+  const interrupt = new AbortController();
+  process.once("SIGINT", () => interrupt.abort());
+  try {
+    return (await work(interrupt.signal)) ?? exitCode.ok;
+  } catch (error) {
+    return interrupt.signal.aborted ? exitCode.interrupted : await reportError(error);
+  }
+}
+
+function buildProgram(perform: (work: Work) => Promise<void>): Command {
+  const program = new Command("npu-proxy")
+    .description("Serves models on the NPU, GPU and CPU of an Intel machine. Without a command: serve.")
+    .version(version, "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .addHelpText("after", `\n${exitCodesHelp}`);
+
+  withSettings(
+    program.command("serve").description("serve the models over HTTP"),
+    settings.map(({ key }) => key),
+  )
+    .addHelpText("after", `\n${variablesHelp()}\n\n${exitCodesHelp}`)
+    .action((options: Options) =>
+      perform(async () => {
+        const config = loadConfig(environment(), flagsOf(options));
+        return await (await import("./serve.ts")).serve(config);
+      }),
+    );
+
+  withSettings(program.command("run").description("ask a model, or talk with it"), CLIENT_SETTINGS)
+    .argument("<model>", "name of the model, as list prints it")
+    .argument("[prompt...]", "what to ask; with a pipe on stdin its text is appended; without either: a conversation")
+    .option("--system <text>", "system message")
+    .option("--temperature <number>", "randomness of the answer, 0 for none", decimal)
+    .option("--seed <number>", "seed of that randomness", integer)
+    .option("--num-predict <tokens>", "longest answer, in tokens", integer)
+    .option("--verbose", "print counts, speed and device on stderr", false)
+    .option("--json", "print the stream's own NDJSON lines", false)
+    .action((model: string, prompt: string[], options: RunOptions & Options) =>
+      perform(async (signal) => (await import("./run.ts")).run(clientConfig(options), model, prompt, options, signal)),
+    );
+
+  listing(program.command("list").alias("ls").description("list the models on disk"), perform, async () => {
+    return (await import("./list.ts")).list;
+  });
+  listing(program.command("ps").description("list what the running server has loaded"), perform, async () => {
+    return (await import("./ps.ts")).ps;
+  });
+  listing(program.command("devices").description("list what this machine can compute on"), perform, async () => {
+    return (await import("./devices.ts")).devices;
+  });
+
+  withSettings(program.command("show").description("show what a model is"), CLIENT_SETTINGS)
+    .argument("<model>", "name of the model, as list prints it")
+    .option("--json", "print the server's JSON", false)
+    .action((model: string, options: Options & { readonly json: boolean }) =>
+      perform(async (signal) => (await import("./show.ts")).show(clientConfig(options), model, options, signal)),
+    );
+
+  program
+    .command("runner", { hidden: true })
+    .description("the process of one model on one device; started by the server")
+    .requiredOption("--runtime <folder>", "folder of the native libraries")
+    .requiredOption("--cache <folder>", "folder of what can be made again")
+    .action((options: { readonly runtime: string; readonly cache: string }) =>
+      perform(async () => (await import("./runner.ts")).runner(options)),
+    );
+
+  return program;
+}
+
+type Listing = (config: Config, options: { readonly json: boolean }, signal: AbortSignal) => Promise<void>;
+
+/** A command that prints one table, or the JSON behind it. */
+function listing(command: Command, perform: (work: Work) => Promise<void>, load: () => Promise<Listing>): void {
+  withSettings(command, CLIENT_SETTINGS)
+    .option("--json", "print the server's JSON", false)
+    .action((options: Options & { readonly json: boolean }) =>
+      perform(async (signal) => (await load())(clientConfig(options), options, signal)),
+    );
+}
+
+function withSettings(command: Command, keys: readonly SettingKey[]): Command {
+  for (const { key, flag, env, default: value, help } of settings)
+    if (flag && keys.includes(key)) command.option(flag, `${help} (${value ? `default: ${value}, ` : ""}${env})`);
+  return command;
+}
+
+/** The settings that have no flag, for the help of serve. */
+function variablesHelp(): string {
+  const rows = settings.filter(({ flag }) => !flag);
+  const width = Math.max(...rows.map(({ env }) => env.length));
+  const lines = rows.map(({ env, default: value, help }) => {
+    return `  ${env.padEnd(width)}  ${help}${value ? ` (default: ${value})` : ""}`;
+  });
+  return ["Settings of the environment alone:", ...lines].join("\n");
+}
+
+function flagsOf(options: Options): Flags {
+  const given = settings.flatMap(({ key }) => (typeof options[key] === "string" ? [[key, options[key]]] : []));
+  return Object.fromEntries(given) as Flags;
+}
+
+/** A command's own log, where it serves itself, stays out of its answer: warnings only, unless told otherwise. */
+function clientConfig(options: Options): Config {
+  return loadConfig({ NPU_PROXY_LOG_LEVEL: "warn", ...environment() }, flagsOf(options));
+}
+
+function decimal(text: string): number {
+  if (!/^-?\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("Expected a number.");
+  return Number(text);
+}
+
+function integer(text: string): number {
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new InvalidArgumentError("Expected a whole number.");
+  return Number(text);
+}

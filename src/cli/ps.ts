@@ -1,0 +1,23 @@
+/** `npu-proxy ps`: what the running server has loaded. */
+import type { Config } from "../config.ts";
+import { connectServer } from "./client.ts";
+import { print } from "./output.ts";
+import { humanAge, humanSize, table } from "./table.ts";
+
+export async function ps(config: Config, options: { readonly json: boolean }, signal: AbortSignal): Promise<void> {
+  const client = await connectServer(config, signal);
+  if (!client)
+    return await print(options.json ? '{\n  "models": []\n}\n' : "No server runs. Start one with: npu-proxy serve\n");
+  const answer = await client.ps(signal);
+  if (options.json) return await print(`${JSON.stringify(answer, null, 2)}\n`);
+  const now = new Date();
+  const rows = answer.models.map((model) => [
+    model.name,
+    model.digest.slice(0, 12),
+    humanSize(model.size),
+    model.processor ?? (model.size_vram > 0 ? "GPU" : "CPU"),
+    model.context_length === undefined ? "" : String(model.context_length),
+    model.expires_at ? humanAge(new Date(model.expires_at), now) : "forever",
+  ]);
+  await print(table(["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"], rows));
+}

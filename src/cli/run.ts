@@ -1,0 +1,86 @@
+/** `npu-proxy run MODEL [PROMPT]`: one answer, or a conversation at a terminal. */
+import type { Config } from "../config.ts";
+import { ProxyError } from "../core/errors.ts";
+import type { Message } from "../core/request.ts";
+import { type AnswerOptions, printAnswer } from "./answer.ts";
+import { openClient } from "./client.ts";
+import { converse } from "./conversation.ts";
+import { printError } from "./output.ts";
+
+export interface RunOptions extends AnswerOptions {
+  readonly system?: string;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly numPredict?: number;
+}
+
+/** Most bytes that are read from a pipe; a longer prompt fits no model. */
+const MAX_STDIN = 16 << 20;
+
+export async function run(
+  config: Config,
+  model: string,
+  words: readonly string[],
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const piped = process.stdin.isTTY ? "" : (await readStdin(signal)).trimEnd();
+  const prompt = [words.join(" "), piped].filter((part) => part.trim() !== "").join("\n\n");
+  if (prompt === "" && !process.stdin.isTTY)
+    throw new ProxyError("invalid_request", "There is no prompt: the command line has none and stdin was empty.");
+  if (prompt === "" && options.json)
+    throw new ProxyError("invalid_request", "--json needs a prompt on the command line or on stdin.");
+
+  const system: Message[] = options.system ? [{ role: "system", content: options.system }] : [];
+  const client = await openClient(config, signal);
+  try {
+    if (prompt === "") {
+      await client.show(model, signal); // a wrong name is told before anything is typed
+      return await converse(client, { model, system, options: samplingOptions(options), answer: options }, signal);
+    }
+    const messages = [...system, { role: "user", content: prompt } as const];
+    let open = false;
+    try {
+      await printAnswer(client, { model, messages, options: samplingOptions(options) }, options, signal, () => {
+        open = true;
+      });
+    } catch (error) {
+      if (open && !options.json) await printError("\n"); // the message starts on a line of its own
+      throw error;
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+/** Ollama's names for what the flags gave. */
+function samplingOptions({ temperature, seed, numPredict }: RunOptions): Record<string, number> {
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(numPredict === undefined ? {} : { num_predict: numPredict }),
+  };
+}
+
+/** All of stdin as UTF-8. @throws ProxyError body_too_large */
+async function readStdin(signal: AbortSignal): Promise<string> {
+  const reader = Bun.stdin.stream().getReader();
+  const left = Promise.withResolvers<never>();
+  const leave = (): void => left.reject(signal.reason);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", leave, { once: true });
+  try {
+    const decoder = new TextDecoder();
+    let text = "";
+    let size = 0;
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), left.promise]);
+      if (done) return text + decoder.decode();
+      size += value.length;
+      if (size > MAX_STDIN) throw new ProxyError("body_too_large", "Standard input is longer than 16 MiB.");
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    signal.removeEventListener("abort", leave);
+  }
+}

@@ -1,0 +1,26 @@
+import type { ProxyError } from "../core/errors.ts";
+import type { FinishReason, GenerateEvent, Usage } from "../core/request.ts";
+
+/** How an API tells errors. */
+export interface Dialect {
+  /** The body of an error answer: text goes out as text/plain, anything else as JSON. `model`: as the client named it. */
+  errorBody(error: ProxyError, model: string | undefined): unknown;
+}
+
+/** A finished answer. */
+export interface Whole {
+  readonly text: string;
+  readonly reason: FinishReason;
+  readonly usage: Usage;
+}
+
+/** One answer in an API's words: as a stream of text chunks, or as one JSON value. An empty chunk is not sent. */
+export interface Translator {
+  readonly contentType: string;
+  /** What comes before the first event. */
+  open(): string;
+  event(event: GenerateEvent): string;
+  /** After the status line went out: the error as the last chunk of the stream. */
+  error(error: ProxyError): string;
+  whole(whole: Whole): unknown;
+}

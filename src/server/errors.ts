@@ -1,0 +1,77 @@
+import { asProxyError, type ErrorCode, ProxyError } from "../core/errors.ts";
+import type { Observer } from "../core/ports.ts";
+import type { Dialect } from "./dialect.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** The HTTP status of each error that comes before the first byte of an answer. */
+const STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid_json: 400,
+  invalid_request: 400,
+  unsupported_field: 400,
+  invalid_grammar: 400,
+  invalid_template: 400,
+  context_length_exceeded: 400,
+  model_not_found: 404,
+  route_not_found: 404,
+  method_not_allowed: 405,
+  host_not_allowed: 421,
+  body_too_large: 413,
+  client_closed: 499,
+  slow_reader: 408,
+  invalid_setting: 500,
+  address_in_use: 500,
+  address_unavailable: 500,
+  server_unreachable: 502,
+  storage_failed: 500,
+  runtime_missing: 500,
+  runtime_mismatch: 500,
+  runtime_failed: 500,
+  model_invalid: 500,
+  device_unavailable: 503,
+  insufficient_memory: 503,
+  load_failed: 500,
+  load_timeout: 504,
+  server_busy: 503,
+  shutting_down: 503,
+  runner_crashed: 500,
+  inference_failed: 500,
+  inference_timeout: 504,
+  internal_error: 500,
+};
+
+export function statusOf(code: ErrorCode): number {
+  return STATUS[code];
+}
+
+/** What was thrown, as the error to tell: whatever fails after the client left failed because the client left. */
+export function toldError(thrown: unknown, client: AbortSignal): ProxyError {
+  return client.aborted
+    ? new ProxyError("client_closed", "The client closed the connection before the answer was complete.")
+    : asProxyError(thrown);
+}
+
+/** Logs what no answer may hold: the detail of an error, and anything that is not the caller's doing. */
+export function logError(error: ProxyError, exchange: Exchange, observer: Observer): void {
+  const ours = statusOf(error.code) >= 500;
+  if (!ours && error.detail === undefined) return;
+  observer.log(ours ? "error" : "warn", "request failed", {
+    id: exchange.id,
+    code: error.code,
+    message: error.message,
+    detail: error.detail,
+  });
+}
+
+/** An error as an answer in the API's own envelope. */
+export function errorResponse(
+  error: ProxyError,
+  exchange: Exchange,
+  dialect: Dialect,
+  status: number = statusOf(error.code),
+): Response {
+  exchange.error = error.code;
+  const body = dialect.errorBody(error, exchange.model);
+  return typeof body === "string"
+    ? new Response(body, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } })
+    : new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json; charset=utf-8" } });
+}

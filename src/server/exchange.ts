@@ -1,0 +1,85 @@
+import type { ErrorCode } from "../core/errors.ts";
+import type { Answer, Clock, Observer } from "../core/ports.ts";
+import { deviceClass, type GenerateEvent } from "../core/request.ts";
+import type { Dialect } from "./dialect.ts";
+
+/** What a handler of ours finds in Hono's context. */
+export interface ServerEnv {
+  Bindings: Connection;
+  Variables: { exchange: Exchange; dialect: Dialect };
+}
+
+/** The client's connection, as listen.ts hands it in; an app that is called in process has none. */
+export interface Connection {
+  /** Closes the connection for good once nothing moved on it for some seconds. */
+  hangUp?(): void;
+}
+
+/** Longest client-chosen text in a log line, in UTF-16 units. */
+const LOG_TEXT = 200;
+
+/** One HTTP request and its answer, and the one log line that tells of both: never a prompt, never an answer. */
+export class Exchange {
+  readonly id: string;
+  readonly api: string;
+  /** Clock.now() at arrival, in ns. */
+  readonly started: number;
+  /** The model as the client named it. */
+  model: string | undefined;
+  error: ErrorCode | undefined;
+  /** The body outlives the handler: whoever writes it calls end(). */
+  streaming = false;
+  readonly #clock: Clock;
+  readonly #observer: Observer;
+  #answer: Answer | undefined;
+  #completionTokens: number | undefined;
+  #firstToken: number | undefined;
+  #ended = false;
+
+  constructor(options: { id: string; api: string; clock: Clock; observer: Observer }) {
+    this.id = options.id;
+    this.api = options.api.slice(0, LOG_TEXT);
+    this.#clock = options.clock;
+    this.#observer = options.observer;
+    this.started = this.#clock.now();
+  }
+
+  /** Since arrival, in ns. */
+  get elapsedNs(): number {
+    return Math.round(this.#clock.now() - this.started);
+  }
+
+  accepted(answer: Answer): void {
+    this.#answer = answer;
+    this.#completionTokens = 0;
+  }
+
+  /** Counts an event of the answer; the tokens of one that is never finished are counted too. */
+  saw(event: GenerateEvent): void {
+    this.#firstToken ??= this.#clock.now();
+    if (event.type === "delta") this.#completionTokens = (this.#completionTokens ?? 0) + event.tokens;
+    else this.#completionTokens = event.usage.completionTokens;
+  }
+
+  /** Writes the log line, once. */
+  end(status: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#observer.log("info", "request", {
+      id: this.id,
+      api: this.api,
+      model: this.#answer?.model.name ?? this.model?.slice(0, LOG_TEXT),
+      device: this.#answer && deviceClass(this.#answer.device.name),
+      promptTokens: this.#answer?.promptTokens,
+      completionTokens: this.#completionTokens,
+      ttftMs: this.#firstToken === undefined ? undefined : milliseconds(this.#firstToken - this.started),
+      durationMs: milliseconds(this.elapsedNs),
+      status,
+      error: this.error,
+    });
+  }
+}
+
+function milliseconds(ns: number): number {
+  return Math.round(ns / 1e4) / 100;
+}

@@ -1,0 +1,123 @@
+import { type Context, Hono } from "hono";
+import type * as v from "valibot";
+import { ProxyError } from "../../core/errors.ts";
+import type { Prompt } from "../../core/request.ts";
+import { check, readJson } from "../body.ts";
+import type { ServerEnv } from "../exchange.ts";
+import { answerGeneration } from "../generation.ts";
+import type { ServerOptions } from "../options.ts";
+import { refuseUnsupported, unsupported } from "../unsupported.ts";
+import { running, show, tag } from "./models.ts";
+import { OLLAMA_DEFAULTS, samplingOf } from "./options.ts";
+import {
+  chatRequest,
+  generateRequest,
+  showRequest,
+  UNSUPPORTED_IN_CHAT,
+  UNSUPPORTED_IN_GENERATE,
+  UNSUPPORTED_IN_MESSAGE,
+} from "./schema.ts";
+import { chatText, generateText, loadedBody, ollamaTranslator, promptMessages, type TextField } from "./translate.ts";
+
+/** Unknown options are logged once each, up to this many. */
+const MAX_LOGGED_OPTIONS = 100;
+
+type Asked = Pick<v.InferOutput<typeof chatRequest>, "model" | "stream" | "options" | "keep_alive">;
+
+/** Ollama's native API, as Ollama 0.33 and its clients have it. */
+export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> {
+  const { runtime, clock, observer } = options;
+  const app = new Hono<ServerEnv>();
+  const logged = new Set<string>();
+
+  app.get("/", (c) => c.text("Ollama is running"));
+  app.get("/api/version", (c) => c.json({ version: options.ollamaVersion }));
+  app.get("/api/tags", async (c) => c.json({ models: (await runtime.models.list()).map(tag) }));
+  app.get("/api/ps", (c) => c.json({ models: runtime.placements().map(running) }));
+
+  app.post("/api/show", async (c) => {
+    const asked = check(showRequest, await readJson(c.req.raw, options.maxBodyBytes));
+    const requested = asked.model || asked.name;
+    if (requested === "") throw new ProxyError("invalid_request", "model is required", { param: "model" });
+    c.get("exchange").model = requested;
+    return c.json(show(await runtime.models.get(requested), requested));
+  });
+
+  app.post("/api/chat", async (c) => {
+    const body = await readJson(c.req.raw, options.maxBodyBytes);
+    const asked = check(chatRequest, body);
+    refuseUnsupported(body, UNSUPPORTED_IN_CHAT);
+    for (const [i, message] of asked.messages.entries())
+      refuseUnsupported(message, UNSUPPORTED_IN_MESSAGE, `messages[${i}].`);
+    refuseThinking(asked.model, body["think"]);
+    if (asked.messages.length === 0) return load(c, asked, chatText);
+    const messages = asked.messages.map(({ role, content }) => ({ role, content }));
+    return answer(c, asked, { kind: "chat", messages }, chatText);
+  });
+
+  app.post("/api/generate", async (c) => {
+    const body = await readJson(c.req.raw, options.maxBodyBytes);
+    const asked = check(generateRequest, body);
+    refuseUnsupported(body, UNSUPPORTED_IN_GENERATE);
+    refuseThinking(asked.model, body["think"]);
+    if (asked.prompt === "") return load(c, asked, generateText);
+    const prompt: Prompt = asked.raw
+      ? { kind: "text", text: asked.prompt }
+      : { kind: "chat", messages: promptMessages(asked.system, asked.prompt) };
+    return answer(c, asked, prompt, generateText);
+  });
+
+  async function answer(c: Context<ServerEnv>, asked: Asked, prompt: Prompt, text: TextField): Promise<Response> {
+    const exchange = c.get("exchange");
+    exchange.model = asked.model;
+    const explicit = samplingOf(asked.options ?? {}, ignore);
+    const model = await runtime.models.get(asked.model);
+    const sampling = { ...OLLAMA_DEFAULTS, ...model.defaults, ...explicit };
+    return answerGeneration(
+      c,
+      options,
+      { model: asked.model, prompt, sampling, stream: asked.stream ?? true },
+      (found) =>
+        ollamaTranslator({
+          model: asked.model,
+          text,
+          clock,
+          loadNs: found.loadNs,
+          elapsedNs: () => exchange.elapsedNs,
+        }),
+    );
+  }
+
+  /** An empty prompt loads the model; with keep_alive 0 it asks for the opposite. */
+  async function load(c: Context<ServerEnv>, asked: Asked, text: TextField): Promise<Response> {
+    const exchange = c.get("exchange");
+    exchange.model = asked.model;
+    if (isZero(asked.keep_alive)) {
+      await runtime.models.get(asked.model);
+      throw unsupported("keep_alive");
+    }
+    const { loadNs } = await runtime.load(asked.model, c.req.raw.signal);
+    return c.json(
+      loadedBody({ model: asked.model, text, clock, loadNs, elapsedNs: () => exchange.elapsedNs }) as object,
+    );
+  }
+
+  function ignore(option: string): void {
+    const name = option.slice(0, 100);
+    if (logged.has(name) || logged.size >= MAX_LOGGED_OPTIONS) return;
+    logged.add(name);
+    observer.log("debug", "unknown option ignored", { option: name });
+  }
+
+  return app;
+}
+
+function isZero(keepAlive: string | number | null | undefined): boolean {
+  return typeof keepAlive === "string" ? /^[+-]?(0(\.0*)?([a-zµ]+)?)+$/.test(keepAlive) : keepAlive === 0;
+}
+
+/** In Ollama's words, which clients match. */
+function refuseThinking(model: string, think: unknown): void {
+  if (think !== undefined && think !== null && think !== false)
+    throw new ProxyError("unsupported_field", `"${model}" does not support thinking`, { param: "think" });
+}

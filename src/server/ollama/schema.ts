@@ -1,0 +1,58 @@
+/** Ollama's request bodies. Messages are predicates: body.ts puts the field's path before them. */
+import * as v from "valibot";
+import { type Unsupported, unused } from "../unsupported.ts";
+
+const text = v.string("must be a string");
+const model = v.pipe(text, v.nonEmpty("is required"));
+const flag = v.nullish(v.boolean("must be true or false"));
+const keepAlive = v.nullish(
+  v.union([v.number(), v.string()], 'must be a number of seconds or a duration such as "5m"'),
+);
+const options = v.nullish(v.record(v.string(), v.unknown(), "must be an object"), {});
+
+export const ROLES = ["system", "user", "assistant", "tool"] as const;
+
+const message = v.looseObject(
+  {
+    role: v.picklist(ROLES, `must be one of ${ROLES.join(", ")}`),
+    content: v.nullish(text, ""),
+  },
+  "must be an object with role and content",
+);
+
+export const chatRequest = v.looseObject({
+  model,
+  messages: v.nullish(v.array(message, "must be an array of messages"), []),
+  stream: flag,
+  options,
+  keep_alive: keepAlive,
+});
+
+export const generateRequest = v.looseObject({
+  model,
+  prompt: v.nullish(text, ""),
+  system: v.nullish(text, ""),
+  raw: flag,
+  stream: flag,
+  options,
+  keep_alive: keepAlive,
+});
+
+/** `name` is what older clients send, `model` then is "". */
+export const showRequest = v.looseObject({ model: v.nullish(text, ""), name: v.nullish(text, "") });
+
+const UNSUPPORTED: Unsupported = {
+  format: unused,
+  logprobs: unused,
+  top_logprobs: unused,
+  _debug_render_only: unused,
+};
+export const UNSUPPORTED_IN_CHAT: Unsupported = { ...UNSUPPORTED, tools: unused };
+export const UNSUPPORTED_IN_MESSAGE: Unsupported = { images: unused };
+export const UNSUPPORTED_IN_GENERATE: Unsupported = {
+  ...UNSUPPORTED,
+  images: unused,
+  suffix: unused,
+  template: unused,
+  context: unused,
+};

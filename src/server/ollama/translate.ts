@@ -1,0 +1,84 @@
+import type { ProxyError } from "../../core/errors.ts";
+import type { Clock } from "../../core/ports.ts";
+import type { GenerateEvent, Message, Usage } from "../../core/request.ts";
+import type { Dialect, Translator, Whole } from "../dialect.ts";
+
+/** Ollama's errors: `{"error": text}`, in the words that its clients look for; gin's plain text for unknown addresses. */
+export const ollamaDialect: Dialect = {
+  errorBody(error, model) {
+    if (error.code === "route_not_found") return "404 page not found";
+    if (error.code === "method_not_allowed") return "405 method not allowed";
+    return { error: errorText(error, model) };
+  },
+};
+
+function errorText(error: ProxyError, model: string | undefined): string {
+  if (error.code === "model_not_found" && model !== undefined) return `model '${model}' not found`;
+  if (error.code === "server_busy") return "server busy, please try again.  maximum pending requests exceeded";
+  return error.message;
+}
+
+/** Where an answer's text stands: /api/chat has a message, /api/generate a response. */
+export type TextField = (text: string) => Readonly<Record<string, unknown>>;
+export const chatText: TextField = (content) => ({ message: { role: "assistant", content } });
+export const generateText: TextField = (response) => ({ response });
+
+export interface OllamaAnswer {
+  /** As the client named it. */
+  readonly model: string;
+  readonly text: TextField;
+  readonly clock: Clock;
+  readonly loadNs: number;
+  /** Since the request arrived, in ns. */
+  elapsedNs(): number;
+}
+
+/** NDJSON: a line per event, the last one with `done: true` and the truth about time and tokens in nanoseconds. */
+export function ollamaTranslator(answer: OllamaAnswer): Translator {
+  const line = (value: unknown) => `${JSON.stringify(value)}\n`;
+  const part = (text: string) => ({
+    model: answer.model,
+    created_at: answer.clock.date().toISOString(),
+    ...answer.text(text),
+  });
+  const last = (text: string, reason: string, usage: Usage) => ({
+    ...part(text),
+    done: true,
+    done_reason: reason,
+    total_duration: answer.elapsedNs(),
+    load_duration: Math.round(answer.loadNs),
+    prompt_eval_count: usage.promptTokens,
+    prompt_eval_duration: Math.round(usage.promptNs),
+    eval_count: usage.completionTokens,
+    eval_duration: Math.round(usage.decodeNs),
+  });
+  return {
+    contentType: "application/x-ndjson",
+    open: () => "",
+    event(event: GenerateEvent) {
+      if (event.type === "done") return line(last("", event.reason, event.usage));
+      return event.text === "" ? "" : line({ ...part(event.text), done: false });
+    },
+    error: (error) => line({ error: errorText(error, answer.model) }),
+    whole: ({ text, reason, usage }: Whole) => last(text, reason, usage),
+  };
+}
+
+/** The answer to an empty prompt: the model is loaded. */
+export function loadedBody(answer: OllamaAnswer): unknown {
+  return {
+    model: answer.model,
+    created_at: answer.clock.date().toISOString(),
+    ...answer.text(""),
+    done: true,
+    done_reason: "load",
+    total_duration: answer.elapsedNs(),
+    load_duration: Math.round(answer.loadNs),
+  };
+}
+
+/** /api/generate's system and prompt as a conversation. */
+export function promptMessages(system: string, prompt: string): readonly Message[] {
+  const user: Message = { role: "user", content: prompt };
+  return system === "" ? [user] : [{ role: "system", content: system }, user];
+}

@@ -1,0 +1,30 @@
+import type { Clock, Observer, Runtime } from "../core/ports.ts";
+
+export interface ServerOptions {
+  readonly runtime: Runtime;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  /** npu-proxy's own version: X-NPU-Proxy-Version of every response, and /health. */
+  readonly version: string;
+  /** What /api/version answers: clients compare it with the Ollama release that they need. */
+  readonly ollamaVersion?: string;
+  /** Host names beside the loopback ones that requests may be addressed to. */
+  readonly allowedHosts?: readonly string[];
+  /** Largest request body, in bytes. */
+  readonly maxBodyBytes?: number;
+  /** How long a streaming client may leave written text unread, in ms, before its generation is ended. */
+  readonly slowReaderMs?: number;
+}
+
+export const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** The options with every default filled in. */
+export function withDefaults(options: ServerOptions): Required<ServerOptions> {
+  return {
+    ollamaVersion: "0.33.0",
+    allowedHosts: [],
+    maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
+    slowReaderMs: 30_000,
+    ...options,
+  };
+}

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+import { loadConfig, settings, settingsTable } from "../../src/config.ts";
+
+const home = { HOME: "/home/someone" };
+
+describe("loadConfig", () => {
+  test("defaults: loopback, port 11435, no setting of the machine", () => {
+    expect(loadConfig(home)).toMatchObject({
+      host: "127.0.0.1",
+      port: 11435,
+      allowedHosts: [],
+      device: "auto",
+      tokenLimit: 1800,
+      maxPromptLen: 4096,
+      minResponseLen: 256,
+      maxOutput: 8192,
+      loadTimeoutMs: 300_000,
+      inferenceTimeoutMs: 180_000,
+      logLevel: "info",
+      ollamaVersion: "0.33.0",
+    });
+  });
+
+  test("a flag wins over the variable, the variable over the default, an empty variable is unset", () => {
+    expect(loadConfig({ NPU_PROXY_PORT: "1" }, { port: "2" }).port).toBe(2);
+    expect(loadConfig({ NPU_PROXY_PORT: "1" }).port).toBe(1);
+    expect(loadConfig({ NPU_PROXY_PORT: "" }).port).toBe(11435);
+  });
+
+  test("devices are known in any case; seconds may have fractions; host lists may have spaces", () => {
+    expect(loadConfig({ NPU_PROXY_DEVICE: "AUTO" }).device).toBe("auto");
+    expect(loadConfig({ NPU_PROXY_DEVICE: "gpu.1" }).device).toBe("GPU.1");
+    expect(loadConfig({ NPU_PROXY_LOAD_TIMEOUT: "0.5" }).loadTimeoutMs).toBe(500);
+    expect(loadConfig({ NPU_PROXY_ALLOWED_HOSTS: "a.example, b ,[::1]" }).allowedHosts).toEqual([
+      "a.example",
+      "b",
+      "::1",
+    ]);
+  });
+
+  test.each([
+    ["NPU_PROXY_PORT", "65536"],
+    ["NPU_PROXY_PORT", "1e3"],
+    ["NPU_PROXY_HOST", "http://here"],
+    ["NPU_PROXY_HOST", "here:80"],
+    ["NPU_PROXY_ALLOWED_HOSTS", "here:80"],
+    ["NPU_PROXY_DEVICE", "TPU"],
+    ["NPU_PROXY_DEVICE", "NPU.x"],
+    ["NPU_PROXY_TOKEN_LIMIT", "0"],
+    ["NPU_PROXY_LOAD_TIMEOUT", "-1"],
+    ["NPU_PROXY_LOAD_TIMEOUT", "99999999"],
+    ["NPU_PROXY_LOG_LEVEL", "loud"],
+    ["NPU_PROXY_NPU_EMULATION", "gpu"],
+    ["NPU_PROXY_OLLAMA_VERSION", "new"],
+  ])("%s=%s is refused by name, with what was given and what is expected", (name, value) => {
+    const setting = settings.find(({ env }) => env === name);
+    expect(() => loadConfig({ ...home, [name]: value })).toThrow(
+      expect.objectContaining({
+        code: "invalid_setting",
+        message: `${name} is "${value}". Expected ${setting?.expected}.`,
+      }),
+    );
+  });
+
+  test("a bad flag is named as the flag it is", () => {
+    expect(() => loadConfig({}, { port: "x" })).toThrow('--port is "x"');
+  });
+
+  test("a misspelt variable is refused with the nearest names, an empty one is none", () => {
+    expect(() => loadConfig({ NPU_PROXY_PROT: "1" })).toThrow(/NPU_PROXY_PROT is no setting.*NPU_PROXY_PORT/);
+    expect(() => loadConfig({ NPU_PROXY_REAL_INFERENCE: "1" })).toThrow("NPU_PROXY_REAL_INFERENCE is no setting");
+    expect(loadConfig({ NPU_PROXY_PROT: "" }).port).toBe(11435);
+  });
+});
+
+describe("folders", () => {
+  test("follow XDG on Linux; a relative XDG variable is void", () => {
+    expect(loadConfig(home, {}, "linux").folders).toEqual({
+      config: "/home/someone/.config/npu-proxy",
+      cache: "/home/someone/.cache/npu-proxy",
+      models: "/home/someone/.cache/npu-proxy/models",
+      state: "/home/someone/.local/state/npu-proxy",
+    });
+    const { folders } = loadConfig({ ...home, XDG_CACHE_HOME: "/big", XDG_STATE_HOME: "state" }, {}, "linux");
+    expect(folders.models).toBe("/big/npu-proxy/models");
+    expect(folders.state).toBe("/home/someone/.local/state/npu-proxy");
+  });
+
+  test("are below LOCALAPPDATA on Windows", () => {
+    const { folders } = loadConfig({ LOCALAPPDATA: "/local" }, {}, "win32");
+    expect(folders.cache).toBe("/local/npu-proxy/cache");
+    expect(folders.state).toBe("/local/npu-proxy/state");
+  });
+
+  test("are taken from the settings; models stay in the cache folder unless told otherwise", () => {
+    expect(loadConfig({ NPU_PROXY_CACHE_DIR: "/c" }).folders.models).toBe("/c/models");
+    expect(loadConfig({ NPU_PROXY_CACHE_DIR: "/c", NPU_PROXY_MODELS_DIR: "/m" }).folders.models).toBe("/m");
+  });
+
+  test("without HOME only the folder that is needed complains", () => {
+    const { folders } = loadConfig({ NPU_PROXY_CACHE_DIR: "/c" }, {}, "linux");
+    expect(folders.models).toBe("/c/models");
+    expect(() => folders.state).toThrow("HOME is not set. Set it, or NPU_PROXY_STATE_DIR");
+  });
+});
+
+test("the Markdown table has a row for every setting", () => {
+  const rows = settingsTable().split("\n").slice(2);
+  expect(rows).toHaveLength(settings.length);
+  expect(rows).toContain("| `-p, --port` | `NPU_PROXY_PORT` | `11435` | Port to listen on; 0 takes a free one. |");
+});

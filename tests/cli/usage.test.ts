@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import manifest from "../../package.json" with { type: "json" };
+import { Home } from "./command.ts";
+
+test("--version prints the version of package.json", async () => {
+  await using home = await Home.create();
+  expect(await home.run(["--version"])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+});
+
+test("--help names the commands and the exit codes, not the hidden one", async () => {
+  await using home = await Home.create();
+  const { code, stdout } = await home.run(["--help"]);
+  expect(code).toBe(0);
+  for (const command of ["serve", "run", "list|ls", "ps", "devices", "show"])
+    expect(stdout).toContain(`\n  ${command} `);
+  expect(stdout).toContain("Exit codes:");
+  expect(stdout).not.toContain("runner");
+});
+
+test("serve --help names every setting, with or without a flag", async () => {
+  await using home = await Home.create();
+  const { stdout } = await home.run(["serve", "--help"]);
+  expect(stdout).toContain("--token-limit");
+  expect(stdout).toContain("NPU_PROXY_MODELS_DIR");
+});
+
+test.each([
+  [["servee"], "unknown command 'servee'\n(Did you mean serve?)"],
+  [["--prot", "1"], "unknown option '--prot'\n(Did you mean --port?)"],
+  [["serve", "now"], "too many arguments"],
+  [["show"], "missing required argument 'model'"],
+  [["run", "demo", "hi", "--seed", "x"], "Expected a whole number."],
+  [["run", "demo", "hi", "--temperature", "warm"], "Expected a number."],
+  [["--port", "x"], '--port is "x". Expected a whole number from 0 to 65535. (invalid_setting)'],
+])("%j is refused with exit code 2", async (args, sentence) => {
+  await using home = await Home.create();
+  const { code, stdout, stderr } = await home.run(args);
+  expect(stderr).toContain(sentence);
+  expect(stderr).toStartWith("npu-proxy: ");
+  expect(stdout).toBe("");
+  expect(code).toBe(2);
+});
+
+test("a misspelt variable is refused by every command", async () => {
+  await using home = await Home.create();
+  const { code, stderr } = await home.run(["ps"], { env: { NPU_PROXY_PROT: "1" } });
+  expect(stderr).toContain("Did you mean NPU_PROXY_PORT");
+  expect(code).toBe(2);
+});
