@@ -19,7 +19,7 @@ async function test(args: readonly string[]): Promise<number> {
   try {
     const { code, timedOut } = await run(
       [
-        ...[process.execPath, "test", "--path-ignore-patterns=tests/soak/**", "--path-ignore-patterns=build/out/**"],
+        ...[process.execPath, "test", "--path-ignore-patterns=tests/soak/**"],
         ...["--reporter=junit", `--reporter-outfile=${report}`, ...args],
       ],
       {

@@ -11,6 +11,9 @@ import { version } from "../version.ts";
 /** Longest request body, in bytes. */
 const MAX_BODY_BYTES = 64 << 20;
 
+/** The demo model of a source checkout; in a release executable it lies in the runtime folder. */
+const SOURCE_DEMO = join(import.meta.dir, "..", "..", "build", "demo-model", "model");
+
 const clock: Clock = { now: () => Bun.nanoseconds(), date: () => new Date() };
 
 /** The runtime that the settings describe; it starts nothing before it is asked. @throws ProxyError invalid_setting */
@@ -23,20 +26,23 @@ export function composeRuntime(config: Config, observer: Observer): Runtime {
     loadTimeoutMs: config.loadTimeoutMs,
     inferenceTimeoutMs: config.inferenceTimeoutMs,
   };
+  const engines = createEngineHost({
+    command: ownCommand(),
+    observer,
+    limits,
+    emulateNpu: config.npuEmulation === "cpu",
+    runtimeDirectory: config.runtimeDir ? resolve(config.runtimeDir) : undefined,
+    cacheDirectory: config.folders.cache,
+    compileCacheDirectory: join(config.folders.cache, "compiled"),
+  });
   return createRuntime({
     models: createModelStore({
       directories: [config.folders.models],
-      builtin: { demo: join(import.meta.dir, "..", "..", "build", "demo-model", "model") },
+      builtin: async () => ({
+        demo: Bun.isStandaloneExecutable ? join(await engines.unpacked(), "demo") : SOURCE_DEMO,
+      }),
     }),
-    engines: createEngineHost({
-      command: ownCommand(),
-      observer,
-      limits,
-      emulateNpu: config.npuEmulation === "cpu",
-      runtimeDirectory: config.runtimeDir ? resolve(config.runtimeDir) : undefined,
-      cacheDirectory: config.folders.cache,
-      compileCacheDirectory: join(config.folders.cache, "compiled"),
-    }),
+    engines,
     clock,
     observer,
     device: config.device,

@@ -1,17 +1,7 @@
 /** The only mutable state of the daemon: the loaded placements and what runs on them. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
 import { type Limits, outputTokens, requireFit } from "./limits.ts";
-import type {
-  Answer,
-  Clock,
-  Engine,
-  EngineHost,
-  Model,
-  ModelStore,
-  Observer,
-  Placement,
-  Runtime,
-} from "./ports.ts";
+import type { Answer, Clock, Engine, EngineHost, Model, ModelStore, Observer, Placement, Runtime } from "./ports.ts";
 import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
 
@@ -184,7 +174,14 @@ class LiveRuntime implements Runtime {
     };
     try {
       const events = engine.generate(prompt, { ...request.sampling, maxTokens }, signal);
-      return { model, device, reason, loadNs, promptTokens: prompt.tokens, events: await withFirstEvent(events, release) };
+      return {
+        model,
+        device,
+        reason,
+        loadNs,
+        promptTokens: prompt.tokens,
+        events: await withFirstEvent(events, release),
+      };
     } catch (error) {
       release();
       throw error;
@@ -197,7 +194,9 @@ class LiveRuntime implements Runtime {
     const existing = this.#slots.get(key);
     if (existing) return existing;
     // One load at a time: compiling takes several times the model's memory.
-    const engine = this.#lastLoad.then(() => this.#options.engines.load(model, device.name, shape, this.#ending.signal));
+    const engine = this.#lastLoad.then(() =>
+      this.#options.engines.load(model, device.name, shape, this.#ending.signal),
+    );
     this.#lastLoad = engine.catch(() => undefined);
     const slot: Slot = { model, device, contextLength: shape.contextLength, engine, loaded: undefined, running: 0 };
     this.#slots.set(key, slot);

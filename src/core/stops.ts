@@ -25,7 +25,8 @@ export class StopMatcher {
     for (const stop of this.#stops) {
       const start = all.indexOf(stop);
       const end = start + stop.length;
-      if (start >= 0 && (!first || end < first.end || (end === first.end && start < first.start))) first = { start, end };
+      if (start >= 0 && (!first || end < first.end || (end === first.end && start < first.start)))
+        first = { start, end };
     }
     if (first) {
       this.#held = "";

@@ -18,7 +18,9 @@ export async function inspectModel(name: string, directory: string): Promise<Mod
     new ProxyError("model_invalid", `The model '${name}' is damaged: ${what}. Remove it and fetch it again.`, {
       detail: directory,
     });
-  const files = (await readdir(directory, { withFileTypes: true })).filter((entry) => entry.isFile()).map((e) => e.name);
+  const files = (await readdir(directory, { withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((e) => e.name);
   for (const file of ["config.json", "openvino_model.bin", ...REQUIRED])
     if (!files.includes(file)) throw invalid(`it has no ${file}`);
   const [xml, config, generation, weights] = await Promise.all([
@@ -68,7 +70,8 @@ function readConstants(xml: string): readonly Constant[] {
       type: attribute("element_type"),
       offset: Number(attribute("offset")),
       size: Number(attribute("size")),
-      elements: shape.trim() === "" ? 1 : shape.split(",").reduce((product, dimension) => product * Number(dimension), 1),
+      elements:
+        shape.trim() === "" ? 1 : shape.split(",").reduce((product, dimension) => product * Number(dimension), 1),
     };
   });
 }
@@ -84,7 +87,11 @@ function quantization(constants: readonly Constant[]): string {
 
 function parameterSize(constants: readonly Constant[]): string {
   const total = constants.reduce((sum, { elements }) => sum + elements, 0);
-  return total >= 1e9 ? `${(total / 1e9).toFixed(1)}B` : total >= 1e6 ? `${(total / 1e6).toFixed(1)}M` : `${Math.round(total / 1e3)}K`;
+  return total >= 1e9
+    ? `${(total / 1e9).toFixed(1)}B`
+    : total >= 1e6
+      ? `${(total / 1e6).toFixed(1)}M`
+      : `${Math.round(total / 1e3)}K`;
 }
 
 async function chatTemplate(directory: string): Promise<string> {
@@ -120,7 +127,13 @@ async function fileFacts(file: string): Promise<FileFacts> {
   try {
     const { size, mtimeMs } = await handle.stat();
     const hash = createHash("sha256");
-    const ranges: [number, number][] = size <= 16 * MIB ? [[0, size]] : [[0, MIB], [size - MIB, MIB]];
+    const ranges: [number, number][] =
+      size <= 16 * MIB
+        ? [[0, size]]
+        : [
+            [0, MIB],
+            [size - MIB, MIB],
+          ];
     for (const [position, length] of ranges) {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
       hash.update(buffer.subarray(0, bytesRead));
@@ -147,7 +160,9 @@ async function readJson(directory: string, file: string): Promise<Record<string,
 }
 
 function object(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }
 
 function number(value: unknown): number | undefined {

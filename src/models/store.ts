@@ -11,8 +11,8 @@ const NAME = /^[\w][\w.-]{0,79}(\/[\w][\w.-]{0,79})?(:[\w][\w.-]{0,79})?$/;
 export interface ModelStoreOptions {
   /** Folders of model folders (`<name>/` or `<organisation>/<name>/`); the first that has a name wins. */
   readonly directories: readonly string[];
-  /** Models that come with the program, by name. */
-  readonly builtin: Readonly<Record<string, string>>;
+  /** Folders of the models that come with the program, by name; asked for at every look, so it may unpack them. */
+  readonly builtin: () => Promise<Readonly<Record<string, string>>>;
 }
 
 /** A store over folders in OpenVINO's layout. What it read of a folder is kept until a file in it changes. */
@@ -32,7 +32,8 @@ export function createModelStore({ directories, builtin }: ModelStoreOptions): M
     const found = new Map<string, string>();
     for (const directory of directories)
       for (const [name, folder] of await modelFolders(directory)) if (!found.has(name)) found.set(name, folder);
-    for (const [name, folder] of Object.entries(builtin)) if (!found.has(name)) found.set(name, folder);
+    for (const [name, folder] of Object.entries(await builtin()))
+      if (!found.has(name) && (await isModel(folder))) found.set(name, folder);
     return found;
   };
 

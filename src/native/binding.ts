@@ -13,7 +13,9 @@ export function loadAddon(runtimeDirectory: string): Addon {
     return module.exports;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ProxyError("runtime_failed", `The native runtime does not load: ${advice(reason)}`, { detail: `${file}: ${reason}` });
+    throw new ProxyError("runtime_failed", `The native runtime does not load: ${advice(reason)}`, {
+      detail: `${file}: ${reason}`,
+    });
   }
 }
 

@@ -87,7 +87,10 @@ export interface NativeSampling {
   readonly num_assistant_tokens?: number;
   readonly max_ngram_size?: number;
   /** `kind` as in GenAI's StructuredOutputConfig: json_schema, regex, grammar, structural_tags_config. */
-  readonly structured?: { readonly kind: "json_schema" | "regex" | "grammar" | "structural_tags"; readonly source: string };
+  readonly structured?: {
+    readonly kind: "json_schema" | "regex" | "grammar" | "structural_tags";
+    readonly source: string;
+  };
 }
 
 /** Events of all requests since the last call, in order. Several tokens of one request may come as one event. */

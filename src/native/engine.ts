@@ -60,12 +60,16 @@ export class ModelEngine {
         generated += event.tokens;
         if (event.finish === "error") reject(nativeError({ code: "load", message: event.message }));
         else if (event.finish && generated !== WARM_UP_TOKENS)
-          reject(new ProxyError("runtime_failed", `The self-test asked for ${WARM_UP_TOKENS} tokens and got ${generated}.`));
+          reject(
+            new ProxyError("runtime_failed", `The self-test asked for ${WARM_UP_TOKENS} tokens and got ${generated}.`),
+          );
         else if (event.finish) resolve();
       };
       native.tokenizer
         .encode("Hello, how are you today?", true)
-        .then((ids) => native.submit(WARM_UP, ids, { max_new_tokens: WARM_UP_TOKENS, do_sample: false, ignore_eos: true }))
+        .then((ids) =>
+          native.submit(WARM_UP, ids, { max_new_tokens: WARM_UP_TOKENS, do_sample: false, ignore_eos: true }),
+        )
         .catch((error: unknown) => reject(nativeError(error)));
     });
     const info: LoadedInfo = { memoryBytes: process.memoryUsage.rss(), openvino: addon.openvino };
@@ -133,7 +137,8 @@ export class ModelEngine {
 const WARM_UP = Number.MAX_SAFE_INTEGER;
 const WARM_UP_TOKENS = 4;
 
-function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {
+/** What GenAI is loaded with: pipeline, device properties and scheduler. Pure; the benchmark's bare pipeline has the same. */
+export function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {
   const cache = compileCache === undefined ? {} : { CACHE_DIR: compileCache };
   const kind = deviceClass(device);
   if (kind === "NPU")

@@ -85,7 +85,10 @@ function libraryPins(): Record<string, string> {
   const platforms: Record<string, { libraries: Record<string, string> }> = pins.platforms;
   const own = platforms[PLATFORM]?.libraries;
   if (!own)
-    throw new ProxyError("runtime_missing", `There is no native runtime for ${PLATFORM}: linux-x64 and windows-x64 only.`);
+    throw new ProxyError(
+      "runtime_missing",
+      `There is no native runtime for ${PLATFORM}: linux-x64 and windows-x64 only.`,
+    );
   return own;
 }
 

@@ -16,10 +16,7 @@ export class RunnerConnection {
   readonly pid: number;
   /** Settles when the process is gone, with the reason; never rejects. */
   readonly exited: Promise<ProxyError>;
-  /** Settles when the process takes messages, or is gone; never rejects. */
-  readonly started: Promise<unknown>;
   readonly #process: Bun.Subprocess;
-  readonly #start = Promise.withResolvers<void>();
   #listener: (message: FromRunner) => void = () => undefined;
   #lastError: ProxyError | undefined;
   #stderr = "";
@@ -34,7 +31,6 @@ export class RunnerConnection {
     this.#process = child;
     this.pid = child.pid;
     const drained = this.#drain(child.stderr as ReadableStream<Uint8Array>, observer);
-    this.started = Promise.race([this.#start.promise, child.exited]);
     this.exited = child.exited.then(async (code) => {
       await drained;
       return this.#lastError ?? this.#crash(code, child.signalCode);
@@ -61,7 +57,6 @@ export class RunnerConnection {
   }
 
   #receive(message: FromRunner): void {
-    if (message.ev === "started") this.#start.resolve();
     if (message.ev === "error" && message.id === undefined) this.#lastError = remoteError(message);
     this.#listener(message);
   }

@@ -25,34 +25,59 @@ export interface EngineHostOptions {
 }
 
 const PROBE_TIMEOUT_MS = 30_000;
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
+const TOO_SLOW = new ProxyError("load_timeout", `An engine process did not start within ${START_TIMEOUT_MS / 1000} s.`);
+
+export interface RunnerHost extends EngineHost {
+  /** The runtime folder, after what a release executable carries was unpacked into it. @throws ProxyError runtime_* */
+  unpacked(): Promise<string>;
+}
 
 /** Starts runners. A runner that crashes, hangs or leaks takes nothing with it but its own requests. */
-export function createEngineHost(options: EngineHostOptions): EngineHost {
+export function createEngineHost(options: EngineHostOptions): RunnerHost {
   const { observer, limits, emulateNpu } = options;
 
-  let unpacked: Promise<unknown> = Promise.resolve();
-  const start = async (): Promise<RunnerConnection> => {
-    const runtime = findRuntime({ directory: options.runtimeDirectory, cacheDirectory: options.cacheDirectory });
-    // The first runner of a fresh installation unpacks the libraries; the others wait for it instead of doing the same.
-    await unpacked;
-    const connection = new RunnerConnection({
-      command: [...options.command, "runner", "--runtime", runtime, "--cache", options.cacheDirectory],
+  const runtime = (): string =>
+    findRuntime({ directory: options.runtimeDirectory, cacheDirectory: options.cacheDirectory });
+  const spawn = (): RunnerConnection =>
+    new RunnerConnection({
+      command: [...options.command, "runner", "--runtime", runtime(), "--cache", options.cacheDirectory],
       observer,
     });
-    if (!existsSync(runtime)) unpacked = connection.started;
-    return connection;
+
+  /** A runner of a fresh installation unpacks the libraries before it loads them: the first one alone, then all others. */
+  let unpacking: Promise<void> | undefined;
+  const unpack = async (): Promise<void> => {
+    const connection = spawn();
+    try {
+      await ask(connection, undefined, "started", START_TIMEOUT_MS, TOO_SLOW, new AbortController().signal);
+    } finally {
+      await connection.kill();
+    }
+  };
+  const unpacked = async (): Promise<string> => {
+    const folder = runtime();
+    if (existsSync(folder)) return folder;
+    unpacking ??= unpack().finally(() => {
+      unpacking = undefined;
+    });
+    await unpacking;
+    return folder;
+  };
+  const start = async (): Promise<RunnerConnection> => {
+    await unpacked();
+    return spawn();
   };
 
   const encoder = new Encoder(async () => {
     const connection = await start();
     const never = new AbortController().signal;
-    const late = new ProxyError("load_timeout", `The tokenizer process did not start within ${START_TIMEOUT_MS / 1000} s.`);
-    await ask(connection, undefined, "started", START_TIMEOUT_MS, late, never);
+    await ask(connection, undefined, "started", START_TIMEOUT_MS, TOO_SLOW, never);
     return connection;
   });
 
   return {
+    unpacked,
     encode: (model, prompt, signal) => encoder.encode(model, prompt, signal),
     close: () => encoder.close(),
 
@@ -64,7 +89,10 @@ export function createEngineHost(options: EngineHostOptions): EngineHost {
           { op: "devices", emulateNpu },
           "devices",
           PROBE_TIMEOUT_MS,
-          new ProxyError("load_timeout", `Asking the drivers for their devices took over ${PROBE_TIMEOUT_MS / 1000} s.`),
+          new ProxyError(
+            "load_timeout",
+            `Asking the drivers for their devices took over ${PROBE_TIMEOUT_MS / 1000} s.`,
+          ),
           signal,
         );
         return devices as readonly DeviceInfo[];

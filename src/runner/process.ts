@@ -84,7 +84,10 @@ class Runner {
         this.#outboxes.get(message.id)?.grant(message.deltas);
         break;
       case "stats":
-        send({ ev: "stats", stats: this.#engine?.stats() ?? { running: 0, waiting: 0, memoryBytes: process.memoryUsage.rss() } });
+        send({
+          ev: "stats",
+          stats: this.#engine?.stats() ?? { running: 0, waiting: 0, memoryBytes: process.memoryUsage.rss() },
+        });
         break;
     }
   }

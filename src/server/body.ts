@@ -67,7 +67,7 @@ function clean(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH)
     throw new ProxyError("invalid_json", `The request body nests objects and arrays more than ${MAX_DEPTH} deep.`);
   const container = value as Record<string, unknown>;
-  if (Object.hasOwn(container, "__proto__")) delete container["__proto__"];
+  Reflect.deleteProperty(container, "__proto__");
   for (const key of Object.keys(container)) container[key] = clean(container[key], depth + 1);
   return container;
 }

@@ -20,7 +20,10 @@ interface Ask {
   readonly signal?: AbortSignal;
 }
 
-function ask(daemon: Daemon, { prompt = "What is the capital of France?", stream = false, options = {}, signal }: Ask = {}) {
+function ask(
+  daemon: Daemon,
+  { prompt = "What is the capital of France?", stream = false, options = {}, signal }: Ask = {},
+) {
   return fetch(`${daemon.url}/api/generate`, {
     method: "POST",
     body: JSON.stringify({ model: "demo", prompt, stream, options: { temperature: 0, ...options } }),
@@ -28,7 +31,8 @@ function ask(daemon: Daemon, { prompt = "What is the capital of France?", stream
   });
 }
 
-const answer = async (response: Response): Promise<string> => ((await response.json()) as { response: string }).response;
+const answer = async (response: Response): Promise<string> =>
+  ((await response.json()) as { response: string }).response;
 
 /** A generation that goes on for a while: sampled hot, so that it does not end by itself. */
 const LONG = { prompt: "Tell me about animals.", stream: true, options: { temperature: 2, num_predict: 900, seed: 1 } };
@@ -90,7 +94,10 @@ describe("daemon", () => {
       Array.from({ length: 64 }, async (_, n) => {
         const prompt = questions[n % questions.length] ?? "";
         const text = await (await ask(daemon, { prompt, stream: true })).text();
-        const lines = text.trim().split("\n").map((line) => JSON.parse(line) as { response: string; done: boolean });
+        const lines = text
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line) as { response: string; done: boolean });
         expect(lines.at(-1)?.done).toBe(true);
         return [prompt, lines.map(({ response }) => response).join("")] as const;
       }),

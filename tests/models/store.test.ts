@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createModelStore } from "../../src/models/store.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 
-const store = (folder: string) => createModelStore({ directories: [folder], builtin: { demo: DEMO } });
+const store = (folder: string) => createModelStore({ directories: [folder], builtin: async () => ({ demo: DEMO }) });
 
 describe("model store", () => {
   test("the demo tells what its own files say", async () => {
@@ -26,20 +26,39 @@ describe("model store", () => {
     copyDemo(join(folder.path, "Org"), "Model-1");
     const models = store(folder.path);
     expect((await models.list()).map(({ name }) => name).sort()).toEqual(["Org/Model-1:latest", "demo:latest"]);
-    for (const name of ["Org/Model-1", "org/model-1:LATEST"]) expect((await models.get(name)).directory).toContain("Model-1");
+    for (const name of ["Org/Model-1", "org/model-1:LATEST"])
+      expect((await models.get(name)).directory).toContain("Model-1");
     expect((await models.get("DEMO:latest")).directory).toStartWith(folder.path);
   });
 
-  for (const name of ["nope", "demo:other", "../demo", "/etc", "demo/../demo", "", ":", "a".repeat(5000), "dem\u0000o", "..:latest"])
+  for (const name of [
+    "nope",
+    "demo:other",
+    "../demo",
+    "/etc",
+    "demo/../demo",
+    "",
+    ":",
+    "a".repeat(5000),
+    "dem\u0000o",
+    "..:latest",
+  ])
     test(`unknown or hostile name ${JSON.stringify(name).slice(0, 30)}`, async () => {
       using folder = temporaryFolder();
-      expect(store(folder.path).get(name)).rejects.toMatchObject({ code: "model_not_found", message: expect.stringContaining("not found") });
+      expect(store(folder.path).get(name)).rejects.toMatchObject({
+        code: "model_not_found",
+        message: expect.stringContaining("not found"),
+      });
     });
 
   const damage: [what: string, how: (directory: string) => void, says: RegExp][] = [
     ["no tokenizer", (d) => rmSync(join(d, "openvino_tokenizer.xml")), /no openvino_tokenizer\.xml/],
     ["no detokenizer", (d) => rmSync(join(d, "openvino_detokenizer.bin")), /no openvino_detokenizer\.bin/],
-    ["a cut-off .bin", (d) => truncateSync(join(d, "openvino_model.bin"), 1000), /openvino_model\.bin has 1000 bytes .* cut off/],
+    [
+      "a cut-off .bin",
+      (d) => truncateSync(join(d, "openvino_model.bin"), 1000),
+      /openvino_model\.bin has 1000 bytes .* cut off/,
+    ],
     ["no .bin", (d) => rmSync(join(d, "openvino_model.bin")), /no openvino_model\.bin/],
     ["something else than XML", (d) => writeFileSync(join(d, "openvino_model.xml"), "\u007fELF"), /no OpenVINO model/],
     ["a config that is no JSON", (d) => writeFileSync(join(d, "config.json"), "{"), /config\.json is no JSON/],

@@ -113,7 +113,7 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
 }
 
 function isZero(keepAlive: string | number | null | undefined): boolean {
-  return typeof keepAlive === "string" ? /^[+-]?(0(\.0*)?([a-zµ]+)?)+$/.test(keepAlive) : keepAlive === 0;
+  return typeof keepAlive === "string" ? /0/.test(keepAlive) && !/[1-9]/.test(keepAlive) : keepAlive === 0;
 }
 
 /** In Ollama's words, which clients match. */

@@ -8,7 +8,10 @@ const flag = v.nullish(v.boolean("must be true or false"));
 const keepAlive = v.nullish(
   v.union([v.number(), v.string()], 'must be a number of seconds or a duration such as "5m"'),
 );
-const options = v.nullish(v.record(v.string(), v.unknown(), "must be an object"), {});
+// Not v.record: it takes an array for an object.
+const options = v.nullish(
+  v.custom<Record<string, unknown>>((value) => typeof value === "object" && !Array.isArray(value), "must be an object"),
+);
 
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 

@@ -42,6 +42,9 @@ export const chatRequest = v.looseObject({
   frequency_penalty: number(-2, 2),
   max_tokens: tokens,
   max_completion_tokens: tokens,
+  // Not OpenAI's but vLLM's: the two that make an answer as long as a benchmark needs it.
+  min_tokens: integer(0, Number.MAX_SAFE_INTEGER, "must be an integer of at least 0"),
+  ignore_eos: flag,
   stop: v.nullish(
     v.union(
       [stopText, v.pipe(v.array(stopText), v.maxLength(MAX_STOPS))],

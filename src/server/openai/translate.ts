@@ -45,6 +45,8 @@ function textOf(part: { type: string; text?: string | undefined }, message: numb
 export function samplingOf(request: ChatRequest): Sampling {
   return sampling({
     maxTokens: request.max_completion_tokens ?? request.max_tokens,
+    minTokens: request.min_tokens,
+    ignoreEos: request.ignore_eos,
     temperature: request.temperature,
     topP: request.top_p,
     topK: request.top_k,

@@ -32,6 +32,7 @@ int passed = 0, failed = 0;
 void expect(bool holds, const std::string& what) {
   ++(holds ? passed : failed);
   std::printf("%s %s\n", holds ? "ok  " : "FAIL", what.c_str());
+  std::fflush(stdout);
 }
 
 struct Answer {
@@ -163,7 +164,7 @@ void together_and_oversubscribed(const std::string& directory) {
 void cancelled(const std::string& directory) {
   Run run(directory, 4096);
   std::vector<uint64_t> ids;
-  for (const auto& question : kQuestions) ids.push_back(run.ask(question, greedy(100000, true)));
+  for (const auto& question : kQuestions) ids.push_back(run.ask(question, greedy(10000, true)));
   run.answers.wait([&](auto& answers) {
     return std::all_of(ids.begin(), ids.end(), [&](uint64_t id) { return answers[id].tokens >= 5; });
   });
@@ -185,7 +186,7 @@ void cancelled(const std::string& directory) {
 void recovered(const std::string& directory) {
   Run run(directory, 4096);
   const auto is_error = [](const Answer& answer) { return answer.finish == Finish::error; };
-  const uint64_t bystander = run.ask("Hello!", greedy(100000, true));
+  const uint64_t bystander = run.ask("Hello!", greedy(10000, true));
   run.answers.wait([&](auto& answers) { return answers[bystander].tokens > 0; });
   const Answer culprit = run.answer("Hello!", bad_schema());
   expect(is_error(culprit) && culprit.code == Code::inference, "a bad schema fails its request: " + culprit.message);

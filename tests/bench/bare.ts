@@ -1,0 +1,74 @@
+/** The bare pipeline: bare.py on the pinned wheels, in a virtual environment that is made once. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { BuildError } from "../../build/build-error.ts";
+import { run } from "../../build/command.ts";
+import type { Pins } from "../../build/pins.ts";
+import { outFolder } from "../../build/project.ts";
+import { publishFile } from "../../build/publish.ts";
+import { engineOptions } from "../../src/native/engine.ts";
+import type { StreamTimes } from "./measurement.ts";
+
+const folder = join(outFolder, "bench-venv");
+
+/** Makes the virtual environment unless it has the pinned release. @returns its interpreter */
+export async function ensurePython(pins: Pins): Promise<string> {
+  const python = join(folder, "bin", "python");
+  const stamp = join(folder, `wheels-${pins.openvino}`);
+  if (existsSync(stamp)) return python;
+  const requirements = pins.platforms["linux-x64"].wheels.map((wheel) => `${wheel.package}==${wheel.version}`);
+  console.log(`installing ${requirements.join(", ")} for the bare pipeline`);
+  for (const command of [
+    ["python3", "-m", "venv", "--clear", folder],
+    [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "numpy", ...requirements],
+  ]) {
+    const { code, output } = await run(command);
+    if (code !== 0) throw new BuildError(`\`${command.join(" ")}\` failed (exit code ${code}):\n${output.trim()}`);
+  }
+  publishFile(stamp, `${requirements.join("\n")}\n`);
+  return python;
+}
+
+export interface Bare extends AsyncDisposable {
+  /** Runs all prompts together. */
+  measure(prompts: readonly string[], tokens: number): Promise<readonly StreamTimes[]>;
+}
+
+/** Loads a model with the very settings that the product loads it with, compiled blobs apart. */
+export async function startBare(python: string, directory: string): Promise<Bare> {
+  // The shape decides how much is admitted at once, and the bare pipeline admits everything.
+  const shape = { maxPromptTokens: 1, contextLength: 1 };
+  const { properties, scheduler } = engineOptions({ directory, device: "CPU", emulateNpu: false, ...shape });
+  const argument = JSON.stringify({ directory, properties, scheduler });
+  const child = Bun.spawn([python, join(import.meta.dir, "bare.py"), argument], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = linesOf(child.stdout);
+  const answer = async () => {
+    const { value } = await lines.next();
+    if (value === undefined) throw new BuildError(`bare.py ended with exit code ${await child.exited}; see above.`);
+    return JSON.parse(value) as { readonly streams: readonly StreamTimes[] };
+  };
+  await answer();
+  return {
+    async measure(prompts, tokens) {
+      child.stdin.write(`${JSON.stringify({ prompts, tokens })}\n`);
+      await child.stdin.flush();
+      return (await answer()).streams;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}

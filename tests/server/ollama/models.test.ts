@@ -1,0 +1,94 @@
+import { expect, test } from "bun:test";
+import { CPU, DEMO, NPU, startScripted } from "../../support/scripted-runtime.ts";
+
+const details = {
+  parent_model: "",
+  format: "openvino",
+  family: "llama",
+  families: ["llama"],
+  parameter_size: "1.7M",
+  quantization_level: "INT8",
+};
+
+test("/api/tags lists models as Ollama does", async () => {
+  await using server = await startScripted();
+  const response = await fetch(`${server.url}/api/tags`);
+  expect((await response.json()) as unknown).toEqual({
+    models: [
+      {
+        name: "demo:latest",
+        model: "demo:latest",
+        modified_at: "2026-01-02T03:04:05.678Z",
+        size: 1_700_000,
+        digest: "ab".repeat(32),
+        details,
+      },
+    ],
+  });
+});
+
+test("/api/ps lists placements, and an emulated NPU as what it is", async () => {
+  await using server = await startScripted();
+  const placed = { model: DEMO, contextLength: 1151, memoryBytes: 5000, running: 0 };
+  server.runtime.loaded = [
+    { ...placed, device: NPU },
+    { ...placed, device: { ...NPU, emulated: false } },
+    { ...placed, device: CPU },
+  ];
+  const { models } = (await (await fetch(`${server.url}/api/ps`)).json()) as { models: Record<string, unknown>[] };
+  expect(models[0]).toEqual({
+    name: "demo:latest",
+    model: "demo:latest",
+    size: 5000,
+    digest: "ab".repeat(32),
+    details,
+    expires_at: "2222-01-01T00:00:00Z",
+    size_vram: 0,
+    context_length: 1151,
+    processor: "NPU (emulated on CPU)",
+  });
+  expect(models.map((model) => [model["processor"], model["size_vram"]])).toEqual([
+    ["NPU (emulated on CPU)", 0],
+    ["NPU", 5000],
+    ["CPU", 0],
+  ]);
+});
+
+test.each([{ model: "demo" }, { name: "demo", model: "" }])("/api/show takes %j", async (body) => {
+  await using server = await startScripted();
+  const response = await server.post("/api/show", { ...body, system: "", template: "", verbose: false, options: null });
+  const text = await response.text();
+  expect(text).not.toContain("/secret");
+  expect(JSON.parse(text)).toEqual({
+    modelfile: expect.stringContaining("FROM demo:latest\n"),
+    parameters: expect.any(String),
+    template: "{{ messages }}",
+    details,
+    model_info: {
+      "general.architecture": "llama",
+      "general.basename": "demo",
+      "llama.context_length": 4096,
+      "llama.embedding_length": 192,
+    },
+    capabilities: ["completion"],
+    modified_at: "2026-01-02T03:04:05.678Z",
+  });
+});
+
+test("/api/show's parameters can be read line by line, as Continue does", async () => {
+  await using server = await startScripted();
+  const { parameters } = (await (await server.post("/api/show", { model: "demo" })).json()) as { parameters: string };
+  const read = parameters.split("\n").map((line) => /^(\S+)\s+((?:".*")|\S+)$/.exec(line)?.slice(1));
+  expect(read).toEqual([
+    ["num_ctx", "4096"],
+    ["temperature", "0.6"],
+    ["stop", '"<|end|>"'],
+  ]);
+});
+
+test("/api/show of a model that is not there says not found", async () => {
+  await using server = await startScripted();
+  const response = await server.post("/api/show", { name: "nope" });
+  expect(response.status).toBe(404);
+  expect((await response.json()) as unknown).toEqual({ error: "model 'nope' not found" });
+});

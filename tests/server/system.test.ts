@@ -1,0 +1,135 @@
+import { expect, test } from "bun:test";
+import { DEMO, NPU, startScripted } from "../support/scripted-runtime.ts";
+
+test("GET and HEAD / are Ollama's heartbeat", async () => {
+  await using server = await startScripted({ ollamaVersion: "0.99.0" });
+  expect(await (await fetch(server.url)).text()).toBe("Ollama is running");
+  const head = await fetch(server.url, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  expect((await (await fetch(`${server.url}/api/version`)).json()) as unknown).toEqual({ version: "0.99.0" });
+});
+
+test("/health tells the daemon, its devices and what is loaded, and no local path", async () => {
+  await using server = await startScripted();
+  server.runtime.loaded = [{ model: DEMO, device: NPU, contextLength: 1151, memoryBytes: 5000, running: 1 }];
+  const text = await (await fetch(`${server.url}/health`)).text();
+  expect(text).not.toContain("/secret");
+  expect(JSON.parse(text)).toEqual({
+    status: "healthy",
+    version: "9.8.7",
+    devices: ["NPU (emulated on CPU)", "CPU"],
+    npu_available: true,
+    gpu_available: false,
+    cpu_available: true,
+    models: [
+      { name: "demo:latest", device: "NPU (emulated on CPU)", context_length: 1151, memory_bytes: 5000, running: 1 },
+    ],
+  });
+});
+
+test("a daemon that cannot tell its devices is healthy and says so", async () => {
+  await using server = await startScripted();
+  server.runtime.deviceFailure = new Error("/secret/driver.so");
+  const text = await (await fetch(`${server.url}/health`)).text();
+  expect(JSON.parse(text)).toMatchObject({ status: "healthy", devices: [], device_probe_error: expect.any(String) });
+  expect(text).not.toContain("/secret");
+});
+
+test("/health/devices lists them in detail", async () => {
+  await using server = await startScripted();
+  const body = (await (await fetch(`${server.url}/health/devices`)).json()) as { devices: unknown[] };
+  expect(body).toMatchObject({ available_devices: ["NPU", "CPU"] });
+  expect(body.devices[0]).toEqual({
+    name: "NPU",
+    label: "NPU (emulated on CPU)",
+    full_name: "Intel(R) AI Boost",
+    emulated: true,
+  });
+});
+
+test.each(["/", "/health", "/health/devices", "/api/tags", "/api/ps", "/api/version", "/v1/models", "/v1/models/demo"])(
+  "HEAD works where GET does: %s",
+  async (path) => {
+    await using server = await startScripted();
+    expect((await fetch(server.url + path, { method: "HEAD" })).status).toBe(200);
+  },
+);
+
+test.each([
+  ["DELETE", "/api/chat", "POST"],
+  ["GET", "/api/generate", "POST"],
+  ["HEAD", "/api/show", "POST"],
+  ["OPTIONS", "/v1/chat/completions", "POST"],
+  ["POST", "/api/tags", "GET, HEAD"],
+  ["PUT", "/v1/models/demo", "GET, HEAD"],
+  ["POST", "/", "GET, HEAD"],
+])("%s %s gets 405 and Allow: %s", async (method, path, allow) => {
+  await using server = await startScripted();
+  const response = await fetch(server.url + path, { method });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, allow]);
+  expect(response.headers.get("x-request-id")).toMatch(/^req_[0-9a-f]{24}$/);
+});
+
+test("unknown addresses get each API's own 404", async () => {
+  await using server = await startScripted();
+  const plain = await fetch(`${server.url}/api/%2e%2e%2fetc`);
+  expect([plain.status, await plain.text()]).toEqual([404, "404 page not found"]);
+  const openai = await fetch(`${server.url}/v1/nothing`);
+  expect(openai.status).toBe(404);
+  expect((await openai.json()) as unknown).toMatchObject({ error: { code: "route_not_found", param: null } });
+});
+
+test("a well-formed X-Request-ID comes back, anything else is replaced", async () => {
+  await using server = await startScripted();
+  const idOf = async (given: string) => {
+    const response = await server.post("/api/chat", "{}", { headers: { "X-Request-ID": given } });
+    return response.headers.get("x-request-id");
+  };
+  expect(await idOf("client-1.2_3")).toBe("client-1.2_3");
+  expect(await idOf("has spaces and <tags>")).toMatch(/^req_[0-9a-f]{24}$/);
+  expect(await idOf("x".repeat(129))).toMatch(/^req_[0-9a-f]{24}$/);
+  const asked = await server.post(
+    "/v1/chat/completions",
+    { model: "demo", messages: [{ role: "user", content: "x" }] },
+    { headers: { "X-Request-ID": "mine" } },
+  );
+  expect(asked.headers.get("x-request-id")).toBe("mine");
+  expect(server.runtime.last.request.id).toBe("mine");
+});
+
+test("one log line tells of a request, and none of its words", async () => {
+  await using server = await startScripted();
+  await (await server.post("/api/generate", { model: "demo", prompt: "TOPSECRET" })).text();
+  const fields = await server.observer.request();
+  expect(fields).toEqual({
+    id: expect.stringMatching(/^req_/),
+    api: "/api/generate",
+    model: "demo:latest",
+    device: "NPU",
+    promptTokens: 7,
+    completionTokens: 3,
+    ttftMs: expect.any(Number),
+    durationMs: expect.any(Number),
+    status: 200,
+    error: undefined,
+  });
+  expect(server.observer.entries).toHaveLength(1);
+  await server.post("/api/generate", { model: "nope", prompt: "TOPSECRET" });
+  expect(await server.observer.request(2)).toMatchObject({ model: "nope", status: 404, error: "model_not_found" });
+  expect(JSON.stringify(server.observer.entries)).not.toMatch(/TOPSECRET|Hello/);
+});
+
+test("the app answers without a socket", async () => {
+  await using server = await startScripted();
+  const request = new Request("http://localhost/api/chat", {
+    method: "POST",
+    body: JSON.stringify({ model: "demo", messages: [{ role: "user", content: "x" }] }),
+  });
+  const response = await server.app.fetch(request);
+  expect((await response.text()).trimEnd().split("\n")).toHaveLength(3);
+  const leaving = await server.app.fetch(
+    new Request("http://localhost/api/generate", { method: "POST", body: '{"model":"demo","prompt":"x"}' }),
+  );
+  await leaving.body?.cancel();
+  expect(await server.observer.request(2)).toMatchObject({ status: 499 });
+});
