@@ -17,7 +17,9 @@ export async function runStreams(
   tokens: number,
 ): Promise<readonly StreamTimes[]> {
   const begin = Bun.nanoseconds();
-  return await Promise.all(prompts.map((prompt) => runStream(new URL(url), request(url, model, prompt, tokens), begin)));
+  return await Promise.all(
+    prompts.map((prompt) => runStream(new URL(url), request(url, model, prompt, tokens), begin)),
+  );
 }
 
 function request(url: string, model: string, prompt: string, tokens: number): string {
@@ -41,7 +43,7 @@ function request(url: string, model: string, prompt: string, tokens: number): st
 async function runStream(url: URL, text: string, begin: number): Promise<StreamTimes> {
   const ended = Promise.withResolvers<void>();
   let head = "";
-  let tail = Buffer.alloc(0);
+  let tail: Buffer = Buffer.alloc(0);
   let firstNs = 0;
   let lastNs = 0;
   await Bun.connect({

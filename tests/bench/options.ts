@@ -36,7 +36,15 @@ export function benchOptions(args: readonly string[]): BenchOptions {
 
 function parse(args: readonly string[]) {
   const text = { type: "string" } as const;
-  const options = { model: text, streams: text, tokens: text, rounds: text, against: text, json: text, executable: text };
+  const options = {
+    model: text,
+    streams: text,
+    tokens: text,
+    rounds: text,
+    against: text,
+    json: text,
+    executable: text,
+  };
   try {
     return parseArgs({ args: [...args], options });
   } catch (thrown) {
