@@ -105,7 +105,7 @@ export interface Answer {
   readonly events: AsyncIterable<GenerateEvent>;
   readonly device: DeviceInfo;
   readonly reason: RouteReason;
-  /** Time that this request spent waiting for its model to load, in ns; 0 where it was loaded. */
+  /** Time from the request's arrival until its model was loaded, in ns; 0 where it was loaded. */
   readonly loadNs: number;
 }
 

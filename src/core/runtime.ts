@@ -91,6 +91,7 @@ class LiveRuntime implements Runtime {
 
   async generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
+    const arrived = this.#options.clock.now();
     const model = await this.models.get(request.model);
     const prompt = await this.#options.engines.encode(model, request.prompt, signal);
     const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
@@ -99,7 +100,7 @@ class LiveRuntime implements Runtime {
     let spare = last ? [last] : [];
     for (let candidate = plan.shift(); candidate; candidate = plan.shift()) {
       try {
-        return await this.#tryOn(candidate, model, prompt, request, signal);
+        return await this.#tryOn(candidate, model, prompt, request, arrived, signal);
       } catch (thrown) {
         const error = asProxyError(thrown);
         if (error.code === "runner_crashed" && plan.length === 0) {
@@ -153,6 +154,7 @@ class LiveRuntime implements Runtime {
     model: Model,
     prompt: EncodedPrompt,
     request: GenerateRequest,
+    arrived: number,
     signal: AbortSignal,
   ): Promise<Answer> {
     const { device, reason, shape } = candidate;
@@ -160,10 +162,10 @@ class LiveRuntime implements Runtime {
     requireFit(shape, prompt.tokens, `'${model.name}' on ${device.name}`);
     const maxTokens = outputTokens(shape, prompt.tokens, request.sampling.maxTokens, limits);
     const slot = this.#slot(model, candidate);
-    const started = this.#options.clock.now();
     const waited = !slot.loaded;
     const engine = await unlessAborted(slot.engine, signal);
-    const loadNs = waited ? this.#options.clock.now() - started : 0;
+    // What came before (probing the devices, starting the tokenizers) is part of a first load.
+    const loadNs = waited ? this.#options.clock.now() - arrived : 0;
     const ended = Promise.withResolvers<void>();
     slot.running++;
     this.#active.add(ended.promise);

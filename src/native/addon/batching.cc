@@ -146,22 +146,25 @@ void BatchingEngine::cancel_now(uint64_t id) {
 /** First come, first served: a request that does not fit yet lets none pass, or a large one would wait for ever. */
 void BatchingEngine::admit() {
   while (!waiting_.empty()) {
-    const Arrival& arrival = waiting_.front();
+    std::optional<Failure> failure;
     try {
       if (broken_) throw kBroken;
-      const size_t tokens = check_request(arrival.request);
-      const size_t blocks = (arrival.request.prompt.size() + tokens + block_size_ - 1) / block_size_;
+      const Request& request = waiting_.front().request;
+      const size_t tokens = request.prompt.size() + check_request(request);
+      const size_t blocks = (tokens + block_size_ - 1) / block_size_;
       if (blocks > max_blocks_)
-        throw Failure(Code::capacity, "The prompt and the answer need " + std::to_string(blocks * block_size_) +
+        throw Failure(Code::capacity, "The prompt and the answer need " + std::to_string(tokens) +
                                           " tokens of cache together; there are " +
                                           std::to_string(max_blocks_ * block_size_) + ".");
       if (reserved_ + blocks > max_blocks_ || running_.size() >= max_sequences_) return;
-      add(arrival, blocks);
+      add(waiting_.front(), blocks);
     } catch (...) {
-      text_->refuse(arrival.request.id, current_failure(Code::invalid));
+      failure.emplace(current_failure(Code::invalid));
     }
+    const uint64_t id = waiting_.front().request.id;
     waiting_.pop_front();
     mailbox_.leave();
+    if (failure) text_->refuse(id, *failure);
   }
 }
 
@@ -176,25 +179,22 @@ void BatchingEngine::add(const Arrival& arrival, size_t blocks) {
   reserved_ += blocks;
 }
 
+/** One step of all. What it made is told after stats() counts it, so that who saw a request end finds its blocks free. */
 void BatchingEngine::step() {
   const int64_t begin = now();
+  std::vector<Piece> pieces;
   try {
     pipeline_->step();
-    collect();
+    for (Running& running : running_) read(running, pieces);
+    const auto ended = [this](const Running& running) {
+      if (running.ended) reserved_ -= running.blocks;
+      return running.ended;
+    };
+    running_.erase(std::remove_if(running_.begin(), running_.end(), ended), running_.end());
   } catch (...) {
     recover(current_failure(Code::inference));
   }
   note(now() - begin);
-}
-
-void BatchingEngine::collect() {
-  std::vector<Piece> pieces;
-  for (Running& running : running_) read(running, pieces);
-  const auto ended = [this](const Running& running) {
-    if (running.ended) reserved_ -= running.blocks;
-    return running.ended;
-  };
-  running_.erase(std::remove_if(running_.begin(), running_.end(), ended), running_.end());
   text_->push(std::move(pieces));
 }
 
@@ -253,6 +253,7 @@ void BatchingEngine::end_all(Finish finish, const Failure& failure) {
   }
   running_.clear();
   reserved_ = 0;
+  note(0);
   if (finish == Finish::cancelled) {
     for (const Arrival& arrival : waiting_) {
       pieces.push_back({std::make_shared<Stream>(arrival.request.id, false), {}, {}, End{finish, failure.code, ""}});

@@ -46,7 +46,6 @@ class BatchingEngine : public Engine {
   void admit();
   void add(const Arrival& arrival, size_t blocks);
   void step();
-  void collect();
   void read(Running& running, std::vector<Piece>& pieces);
   void end_all(Finish finish, const Failure& failure);
   void recover(const Failure& failure);
