@@ -79,13 +79,23 @@ export class ModelEngine {
 
   /** @param ids shape [tokens]; it was checked against the placement's shape before it came here. */
   generate(id: number, ids: Int32Array, sampling: Sampling & { maxTokens: number }): void {
+    const native = nativeSampling(sampling);
     this.#running.set(id, {
       promptTokens: ids.length,
       stops: new StopMatcher(sampling.stop ?? []),
       completionTokens: 0,
       stopped: false,
     });
-    this.#native.submit(id, ids, nativeSampling(sampling));
+    const submit = (): void => {
+      if (this.#running.has(id)) this.#native.submit(id, ids, native); // else cancelled meanwhile
+    };
+    if (!native.structured) submit();
+    // A bad grammar would throw inside step(), for everybody: it is found here, off the step thread.
+    else
+      this.#native
+        .validateGrammar(native.structured)
+        .then(submit)
+        .catch((error: unknown) => this.#fail(id, error));
   }
 
   cancel(id: number): void {
@@ -99,25 +109,21 @@ export class ModelEngine {
 
   /** One event of the addon, as the request's owner sees it. */
   handle(event: NativeEvent): void {
-    if (event.id === 0) return this.#deliver(0, nativeError(event));
-    const request = this.#running.get(event.id);
-    if (!request) return;
+    if (event.id === 0) this.#deliver(0, nativeError(event));
+    else if (event.finish === "error") this.#fail(event.id, event);
+    else {
+      const request = this.#running.get(event.id);
+      if (request) this.#tell(request, event);
+    }
+  }
+
+  #fail(id: number, error: unknown): void {
+    if (this.#running.delete(id)) this.#deliver(id, nativeError(error));
+  }
+
+  #tell(request: Running, event: NativeEvent): void {
     request.completionTokens += event.tokens;
-    if (event.finish === "error") {
-      this.#running.delete(event.id);
-      return this.#deliver(event.id, nativeError(event));
-    }
-    const logprobs = event.logprobs?.map(([token, logprob]) => ({ token, logprob }));
-    if (!request.stopped) {
-      const matched = request.stops.push(event.text);
-      const text = event.finish && !matched.stopped ? matched.text + request.stops.flush() : matched.text;
-      if (text !== "" || logprobs)
-        this.#deliver(event.id, { type: "delta", text, tokens: event.tokens, ...(logprobs && { logprobs }) });
-      if (matched.stopped) {
-        request.stopped = true;
-        if (!event.finish) this.#native.cancel(event.id); // its last event follows, with the true count of tokens
-      }
-    }
+    if (!request.stopped) this.#tellText(request, event);
     if (!event.finish) return;
     this.#running.delete(event.id);
     this.#deliver(event.id, {
@@ -131,6 +137,17 @@ export class ModelEngine {
       },
     });
   }
+
+  #tellText(request: Running, event: NativeEvent): void {
+    const { text: matched, stopped } = request.stops.push(event.text);
+    const text = event.finish && !stopped ? matched + request.stops.flush() : matched;
+    const logprobs = event.logprobs?.map(([token, logprob]) => ({ token, logprob }));
+    if (text !== "" || logprobs)
+      this.#deliver(event.id, { type: "delta", text, tokens: event.tokens, ...(logprobs && { logprobs }) });
+    if (!stopped) return;
+    request.stopped = true;
+    if (!event.finish) this.#native.cancel(event.id); // its last event follows, with the true count of tokens
+  }
 }
 
 /** Id of the load's own request; those of clients count up from 1. */
@@ -139,8 +156,9 @@ const WARM_UP_TOKENS = 4;
 
 /** What GenAI is loaded with: pipeline, device properties and scheduler. Pure; the benchmark's bare pipeline has the same. */
 export function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {
-  const cache = compileCache === undefined ? {} : { CACHE_DIR: compileCache };
   const kind = deviceClass(device);
+  // Compiling for a CPU takes no longer than reading the blob would.
+  const cache = compileCache === undefined || kind === "CPU" || emulateNpu ? {} : { CACHE_DIR: compileCache };
   if (kind === "NPU")
     return {
       directory,
@@ -150,7 +168,8 @@ export function engineOptions({ directory, device, emulateNpu, compileCache, ...
       properties: {
         MAX_PROMPT_LEN: shape.maxPromptTokens,
         MIN_RESPONSE_LEN: shape.contextLength + 1 - shape.maxPromptTokens,
-        ...(emulateNpu ? NPU_ON_CPU : cache),
+        ...(emulateNpu && NPU_ON_CPU),
+        ...cache,
       },
     };
   return {

@@ -65,20 +65,22 @@ for (const [where, load, pieces, streams] of [
     }, 120_000);
   });
 
-describe("text of bytes that are no characters", () => {
-  test("token by token and in pieces it is the same, and never half a character", async () => {
+describe("text of tokens that are no whole characters", () => {
+  test("token by token and in pieces it is the same", async () => {
     await using host = await AddonHost.onCpu();
+    let beyond = "";
     for (const rng_seed of [1, 2, 3, 4, 5]) {
       const hot = { do_sample: true, temperature: 50, rng_seed, max_new_tokens: 800, ignore_eos: true } as const;
       const pieces = await host.ask("Hello!", hot);
       const tokens = await host.ask("Hello!", { ...hot, logprobs: 1 });
       expect(pieces.tokens).toBe(800);
       expect(tokens.text).toBe(pieces.text);
-      // Bytes of cut characters were among them (else this test would prove nothing): some met by chance.
-      expect(pieces.text).toMatch(/[^\p{ASCII}]/u);
+      beyond += pieces.text.replace(/\p{ASCII}/gu, "");
       // A short text is one decode of all its tokens: what a longer one begins with.
       const short = await host.ask("Hello!", { ...hot, max_new_tokens: 40 });
       expect(pieces.text).toStartWith(short.text.replace(/\uFFFD+$/, ""));
     }
+    // Parts of characters met by chance to make some: else this test would prove nothing.
+    expect(beyond).not.toBe("");
   }, 120_000);
 });
