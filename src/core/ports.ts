@@ -4,6 +4,7 @@ import type {
   Device,
   DeviceInfo,
   EncodedPrompt,
+  EngineStats,
   GenerateEvent,
   GenerateRequest,
   LoadedInfo,
@@ -33,6 +34,17 @@ export interface Model {
   readonly chatTemplate: string;
   /** The sampling parameters of its generation_config.json. */
   readonly defaults: Sampling;
+  /** Absent: nothing was set. */
+  readonly tuning?: ModelTuning;
+}
+
+/** What the user set for one model (models.json in the config folder). */
+export interface ModelTuning {
+  /** A chat template (Jinja) in the place of the model's own. */
+  readonly chatTemplate?: string;
+  readonly promptLookup?: boolean;
+  /** Name and folder of the draft model. */
+  readonly draft?: { readonly name: string; readonly directory: string };
 }
 
 export interface ModelStore {
@@ -51,6 +63,8 @@ export interface Engine {
     sampling: Sampling & { readonly maxTokens: number },
     signal: AbortSignal,
   ): AsyncIterable<GenerateEvent>;
+  /** As it said last; at most a few seconds old while it works. */
+  readonly stats: EngineStats | undefined;
   /** Settles when the engine is gone: with the reason where that was not asked for. */
   readonly closed: Promise<ProxyError | undefined>;
   close(): Promise<void>;
@@ -116,6 +130,9 @@ export interface Placement {
   readonly contextLength: number;
   readonly memoryBytes: number;
   readonly running: number;
+  /** Settings of this model that change how it runs, as `ps` shows them: "prompt lookup", "draft tiny:latest". */
+  readonly tuning?: readonly string[];
+  readonly stats?: EngineStats | undefined;
 }
 
 /** What the servers and commands talk to; core/runtime.ts makes one. */

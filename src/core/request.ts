@@ -130,19 +130,40 @@ export interface LoadOptions {
   /** Longest prompt, and longest prompt + answer, of this placement, in tokens. */
   readonly maxPromptTokens: number;
   readonly contextLength: number;
+  /** Prompt tokens of one engine step, as an earlier load measured it; absent: measure. */
+  readonly prefillChunk?: number;
+  /** Guess several tokens at once from the prompt's own text: faster where answers repeat it. */
+  readonly promptLookup?: boolean;
+  /** Folder of a small model that guesses tokens for this one. */
+  readonly draftDirectory?: string;
   /** Folder for compiled blobs; absent: none. */
   readonly compileCache?: string;
 }
 
 export interface LoadedInfo {
+  /** Prompt tokens of one engine step. */
+  readonly prefillChunk: number;
   /** Resident memory of the runner after the load, in bytes. */
   readonly memoryBytes: number;
   readonly openvino: string;
 }
 
-export interface RunnerStats {
+/** What a placement's engine says of itself. */
+export interface EngineStats {
   readonly running: number;
+  /** Submitted and not yet admitted. */
   readonly waiting: number;
+  /** KV blocks that the running requests may come to need, and how many there may be. */
+  readonly reservedBlocks: number;
+  readonly maxBlocks: number;
+  /** Share of the KV cache in use at the last step, 0 to 1. */
+  readonly cacheUsage: number;
+  /** Prompt tokens since the load whose prefix an earlier prompt had. */
+  readonly reusablePromptTokens: number;
+  readonly steps: number;
+  /** Moving average of an engine step, in ns. */
+  readonly stepNs: number;
+  /** Resident memory of the runner, in bytes. */
   readonly memoryBytes: number;
 }
 
@@ -170,7 +191,7 @@ export type FromRunner =
   | { readonly ev: "ready"; readonly info: LoadedInfo }
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
-  | { readonly ev: "stats"; readonly stats: RunnerStats }
+  | { readonly ev: "stats"; readonly stats: EngineStats | undefined }
   /** Of one request (id) or of the whole runner (no id: it ends after this). */
   | {
       readonly ev: "error";

@@ -67,7 +67,19 @@ class LiveRuntime implements Runtime {
 
   placements(): readonly Placement[] {
     return [...this.#slots.values()].flatMap(({ model, device, contextLength, loaded, running }) =>
-      loaded ? [{ model, device, contextLength, memoryBytes: loaded.info.memoryBytes, running }] : [],
+      loaded
+        ? [
+            {
+              model,
+              device,
+              contextLength,
+              running,
+              memoryBytes: loaded.stats?.memoryBytes ?? loaded.info.memoryBytes,
+              tuning: tuningOf(model),
+              stats: loaded.stats,
+            },
+          ]
+        : [],
     );
   }
 
@@ -252,6 +264,10 @@ async function withFirstEvent(
       },
     }),
   };
+}
+
+function tuningOf({ tuning }: Model): string[] {
+  return [...(tuning?.promptLookup ? ["prompt lookup"] : []), ...(tuning?.draft ? [`draft ${tuning.draft.name}`] : [])];
 }
 
 function movesOn(error: unknown, signal: AbortSignal): boolean {

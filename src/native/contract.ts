@@ -54,6 +54,8 @@ export interface EngineOptions {
   /** OpenVINO properties; integers stay integers (MAX_PROMPT_LEN as a string throws). */
   readonly properties: Readonly<Record<string, string | number | boolean>>;
   readonly scheduler?: SchedulerOptions;
+  /** A draft model that guesses tokens for this one (batching only). */
+  readonly draft?: { readonly directory: string };
   /** KV capacity of the static pipeline in tokens: MAX_PROMPT_LEN + MIN_RESPONSE_LEN - 1. */
   readonly capacity?: number;
 }

@@ -1,19 +1,19 @@
 /** One loaded placement over the addon: prompts in, the vocabulary's events out. */
-import { ProxyError } from "../core/errors.ts";
-import { deviceClass, type GenerateEvent, type LoadedInfo, type LoadOptions, type Sampling } from "../core/request.ts";
+import type { ProxyError } from "../core/errors.ts";
+import type {
+  EngineStats,
+  GenerateEvent,
+  LoadedInfo,
+  LoadOptions,
+  Sampling,
+} from "../core/request.ts";
 import { StopMatcher } from "../core/stops.ts";
-import type { Addon, EngineOptions, NativeEngine, NativeEvent } from "./contract.ts";
+import type { Addon, NativeEngine, NativeEvent } from "./contract.ts";
 import { nativeError } from "./errors.ts";
+import { FIRST_CHUNK } from "./prefill-chunk.ts";
+import { PrefixCounter } from "./prefixes.ts";
 import { nativeSampling } from "./sampling.ts";
-
-/** The NPU's LLM path on the CPU, as OpenVINO's own tests run it. */
-const NPU_ON_CPU = { NPU_USE_NPUW: "YES", NPUW_DEVICES: "CPU", NPUW_ONLINE_PIPELINE: "NONE" } as const;
-
-/** Without it the CPU plugin's cache of compiled shapes grows with every new prompt length. */
-const CPU_SHAPES_CACHED = 100;
-
-/** Tokens that one KV block holds on the CPU; the GPU's are 16: counted as 16, reservations are never too small. */
-const KV_BLOCK: Readonly<Record<"GPU" | "CPU", number>> = { GPU: 16, CPU: 32 };
+import { type Guesses, guesses, WarmEngine } from "./warm-engine.ts";
 
 /** Tells the owner of a request what happens to it: events until `done`, or one error. */
 export type Deliver = (id: number, event: GenerateEvent | ProxyError) => void;
@@ -30,56 +30,37 @@ export class ModelEngine {
   readonly #native: NativeEngine;
   readonly #deliver: Deliver;
   readonly #running = new Map<number, Running>();
+  readonly #prefixes = new PrefixCounter();
+  readonly #guesses: Guesses;
 
-  private constructor(native: NativeEngine, info: LoadedInfo, deliver: Deliver) {
-    this.#native = native;
-    this.info = info;
+  private constructor(warm: WarmEngine, openvino: string, chunk: number, options: LoadOptions, deliver: Deliver) {
+    this.#native = warm.native;
     this.#deliver = deliver;
+    this.#guesses = guesses(options);
+    this.info = { prefillChunk: chunk, memoryBytes: process.memoryUsage.rss(), openvino };
+    warm.handOver((event) => this.handle(event));
   }
 
   /**
-   * Loads the model and runs four tokens through it, which both proves the declarations and pays for GenAI's slow first
-   * inference. `deliver` is called with id 0 when the whole engine is broken.
+   * Loads the model and runs prompts through it, which proves the declarations, pays for GenAI's slow first inference, and
+   * measures how many prompt tokens a step may take: where the first guess made steps of over a second, it is loaded again.
+   * `deliver` is called with id 0 when the whole engine is broken.
    * @throws ProxyError load_failed, device_unavailable, runtime_failed
    */
   static async load(addon: Addon, options: LoadOptions, deliver: Deliver): Promise<ModelEngine> {
-    let engine: ModelEngine | undefined;
-    let warm: ((event: NativeEvent) => void) | undefined;
-    const onEvents = (events: readonly NativeEvent[]): void => {
-      for (const event of events) {
-        if (event.id === WARM_UP) warm?.(event);
-        else engine?.handle(event);
-      }
-    };
-    const native = await addon.loadEngine(engineOptions(options), onEvents).catch((error: unknown) => {
-      throw nativeError(error);
-    });
-    await new Promise<void>((resolve, reject) => {
-      let generated = 0;
-      warm = (event) => {
-        generated += event.tokens;
-        if (event.finish === "error") reject(nativeError({ code: "load", message: event.message }));
-        else if (event.finish && generated !== WARM_UP_TOKENS)
-          reject(
-            new ProxyError("runtime_failed", `The self-test asked for ${WARM_UP_TOKENS} tokens and got ${generated}.`),
-          );
-        else if (event.finish) resolve();
-      };
-      native.tokenizer
-        .encode("Hello, how are you today?", true)
-        .then((ids) =>
-          native.submit(WARM_UP, ids, { max_new_tokens: WARM_UP_TOKENS, do_sample: false, ignore_eos: true }),
-        )
-        .catch((error: unknown) => reject(nativeError(error)));
-    });
-    const info: LoadedInfo = { memoryBytes: process.memoryUsage.rss(), openvino: addon.openvino };
-    engine = new ModelEngine(native, info, deliver);
-    return engine;
+    const chunk = options.prefillChunk ?? FIRST_CHUNK;
+    const loaded = await WarmEngine.load(addon, options, chunk);
+    const measured = options.prefillChunk ?? (await loaded.measureChunk(options, chunk));
+    if (measured >= chunk) return new ModelEngine(loaded, addon.openvino, measured, options, deliver);
+    await loaded.native.close();
+    const again = await WarmEngine.load(addon, options, measured);
+    return new ModelEngine(again, addon.openvino, measured, options, deliver);
   }
 
   /** @param ids shape [tokens]; it was checked against the placement's shape before it came here. */
   generate(id: number, ids: Int32Array, sampling: Sampling & { maxTokens: number }): void {
-    const native = nativeSampling(sampling);
+    const native = { ...nativeSampling(sampling), ...this.#guesses };
+    this.#prefixes.add(ids);
     this.#running.set(id, {
       promptTokens: ids.length,
       stops: new StopMatcher(sampling.stop ?? []),
@@ -102,9 +83,12 @@ export class ModelEngine {
     if (this.#running.delete(id)) this.#native.cancel(id);
   }
 
-  stats(): { running: number; waiting: number; memoryBytes: number } {
-    const { running, waiting } = this.#native.stats();
-    return { running, waiting, memoryBytes: process.memoryUsage.rss() };
+  stats(): EngineStats {
+    return {
+      ...this.#native.stats(),
+      reusablePromptTokens: this.#prefixes.reusableTokens,
+      memoryBytes: process.memoryUsage.rss(),
+    };
   }
 
   /** One event of the addon, as the request's owner sees it. */
@@ -149,42 +133,3 @@ export class ModelEngine {
     if (!event.finish) this.#native.cancel(event.id); // its last event follows, with the true count of tokens
   }
 }
-
-/** Id of the load's own request; those of clients count up from 1. */
-const WARM_UP = Number.MAX_SAFE_INTEGER;
-const WARM_UP_TOKENS = 4;
-
-/** What GenAI is loaded with: pipeline, device properties and scheduler. Pure; the benchmark's bare pipeline has the same. */
-export function engineOptions({ directory, device, emulateNpu, compileCache, ...shape }: LoadOptions): EngineOptions {
-  const kind = deviceClass(device);
-  // Compiling for a CPU takes no longer than reading the blob would.
-  const cache = compileCache === undefined || kind === "CPU" || emulateNpu ? {} : { CACHE_DIR: compileCache };
-  if (kind === "NPU")
-    return {
-      directory,
-      device,
-      pipeline: "static",
-      capacity: shape.contextLength,
-      properties: {
-        MAX_PROMPT_LEN: shape.maxPromptTokens,
-        MIN_RESPONSE_LEN: shape.contextLength + 1 - shape.maxPromptTokens,
-        ...(emulateNpu && NPU_ON_CPU),
-        ...cache,
-      },
-    };
-  return {
-    directory,
-    device,
-    pipeline: "batching",
-    properties: { ...cache, ...(kind === "CPU" && { CPU_RUNTIME_CACHE_CAPACITY: CPU_SHAPES_CACHED }) },
-    scheduler: {
-      maxBatchedTokens: 256,
-      maxSequences: 256,
-      prefixCaching: true,
-      maxBlocks: Math.ceil((MOST_CONTEXTS * shape.contextLength) / KV_BLOCK[kind]),
-    },
-  };
-}
-
-/** KV cache that requests may reserve together, in whole contexts of the model. */
-const MOST_CONTEXTS = 64;

@@ -52,6 +52,7 @@ export class RunnerHealth {
     if (!busy()) {
       clearInterval(this.#timer);
       this.#timer = undefined;
+      connection.send({ op: "stats" }); // how it is at rest
       return;
     }
     const now = performance.now();

@@ -8,6 +8,7 @@ import { findRuntime } from "../native/runtime-folder.ts";
 import { RunnerConnection } from "./connection.ts";
 import { Encoder } from "./encoder.ts";
 import { RunnerPlacement } from "./placement.ts";
+import { PrefillMemory } from "./prefill-memory.ts";
 
 export interface EngineHostOptions {
   /** How this program starts itself; the hidden command's arguments are added. */
@@ -69,6 +70,7 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     return spawn();
   };
 
+  const prefills = new PrefillMemory(options.cacheDirectory);
   const encoder = new Encoder(async () => {
     const connection = await start();
     const never = new AbortController().signal;
@@ -103,6 +105,7 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
 
     async load(model: Model, device: Device, shape, signal) {
       if (options.compileCacheDirectory) await mkdir(options.compileCacheDirectory, { recursive: true });
+      const prefillChunk = await prefills.recall(model, device);
       const connection = await start();
       const seconds = limits.loadTimeoutMs / 1000;
       try {
@@ -115,6 +118,9 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
               device,
               emulateNpu: emulateNpu && device === "NPU",
               ...shape,
+              ...(prefillChunk !== undefined && { prefillChunk }),
+              ...(model.tuning?.promptLookup && { promptLookup: true }),
+              ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),
               ...(options.compileCacheDirectory && { compileCache: options.compileCacheDirectory }),
             },
           },
@@ -126,7 +132,13 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
           ),
           signal,
         );
-        observer.log("info", "model loaded", { model: model.name, device, pid: connection.pid });
+        observer.log("info", "model loaded", {
+          model: model.name,
+          device,
+          pid: connection.pid,
+          prefillChunk: info.prefillChunk,
+        });
+        if (prefillChunk === undefined) await prefills.keep(model, device, info.prefillChunk);
         return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
       } catch (thrown) {
         await connection.kill();

@@ -5,6 +5,7 @@ import type { Engine } from "../core/ports.ts";
 import {
   DELTA_CREDITS,
   type EncodedPrompt,
+  type EngineStats,
   type FromRunner,
   type GenerateEvent,
   type LoadedInfo,
@@ -19,6 +20,7 @@ const CREDIT_STEP = DELTA_CREDITS / 4;
 export class RunnerPlacement implements Engine {
   readonly info: LoadedInfo;
   readonly closed: Promise<ProxyError | undefined>;
+  #stats: EngineStats | undefined;
   readonly #connection: RunnerConnection;
   readonly #health: RunnerHealth;
   readonly #requests = new Map<number, Channel<GenerateEvent>>();
@@ -75,6 +77,10 @@ export class RunnerPlacement implements Engine {
     return channel;
   }
 
+  get stats(): EngineStats | undefined {
+    return this.#stats;
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     await this.#connection.kill();
@@ -86,6 +92,7 @@ export class RunnerPlacement implements Engine {
       this.#health.progressed();
       for (const [id, event] of message.events) this.#deliver(id, event);
     } else this.#health.answered();
+    if (message.ev === "stats") this.#stats = message.stats;
     if (message.ev === "error" && message.id !== undefined) {
       const channel = this.#requests.get(message.id);
       this.#requests.delete(message.id);

@@ -84,10 +84,7 @@ class Runner {
         this.#outboxes.get(message.id)?.grant(message.deltas);
         break;
       case "stats":
-        send({
-          ev: "stats",
-          stats: this.#engine?.stats() ?? { running: 0, waiting: 0, memoryBytes: process.memoryUsage.rss() },
-        });
+        send({ ev: "stats", stats: this.#engine?.stats() });
         break;
     }
   }

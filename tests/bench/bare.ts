@@ -6,7 +6,7 @@ import { run } from "../../build/command.ts";
 import type { Pins } from "../../build/pins.ts";
 import { outFolder } from "../../build/project.ts";
 import { publishFile } from "../../build/publish.ts";
-import { engineOptions } from "../../src/native/engine.ts";
+import { engineOptions } from "../../src/native/warm-engine.ts";
 import type { StreamTimes } from "./measurement.ts";
 
 const folder = join(outFolder, "bench-venv");

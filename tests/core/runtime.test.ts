@@ -36,7 +36,8 @@ function host(devices: string[], scripts: Record<string, Step[]>, promptTokens =
   const engine = (name: string): Engine => {
     const closed = Promise.withResolvers<ProxyError | undefined>();
     return {
-      info: { memoryBytes: 1, openvino: "" },
+      info: { prefillChunk: 256, memoryBytes: 1, openvino: "" },
+      stats: undefined,
       closed: closed.promise,
       close: async () => closed.resolve(undefined),
       generate: (_prompt, sampling, signal) => {
