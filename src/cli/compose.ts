@@ -38,6 +38,7 @@ export function composeRuntime(config: Config, observer: Observer): Runtime {
   return createRuntime({
     models: createModelStore({
       directories: [config.folders.models],
+      configDirectory: config.folders.config,
       builtin: async () => ({
         demo: Bun.isStandaloneExecutable ? join(await engines.unpacked(), "demo") : SOURCE_DEMO,
       }),

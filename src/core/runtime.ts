@@ -2,7 +2,7 @@
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
 import { type Limits, outputTokens, requireFit } from "./limits.ts";
 import type { Answer, Clock, Engine, EngineHost, Model, ModelStore, Observer, Placement, Runtime } from "./ports.ts";
-import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest } from "./request.ts";
+import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
 
 export interface RuntimeOptions {
@@ -105,7 +105,7 @@ class LiveRuntime implements Runtime {
     this.#refuseWhenClosing();
     const arrived = this.#options.clock.now();
     const model = await this.models.get(request.model);
-    const prompt = await this.#options.engines.encode(model, request.prompt, signal);
+    const prompt = await this.#options.engines.encode(model, withTemplate(request.prompt, model), signal);
     const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
     // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.
     const last = plan.at(-1);
@@ -264,6 +264,12 @@ async function withFirstEvent(
       },
     }),
   };
+}
+
+/** The model's own template in the place of the folder's, unless the request brings one. */
+function withTemplate(prompt: Prompt, { tuning }: Model): Prompt {
+  if (prompt.kind === "text" || prompt.template !== undefined || tuning?.chatTemplate === undefined) return prompt;
+  return { ...prompt, template: tuning.chatTemplate };
 }
 
 function tuningOf({ tuning }: Model): string[] {

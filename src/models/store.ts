@@ -2,8 +2,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ProxyError } from "../core/errors.ts";
-import type { Model, ModelStore } from "../core/ports.ts";
+import type { Model, ModelStore, ModelTuning } from "../core/ports.ts";
 import { inspectModel } from "./inspect.ts";
+import { readTuning } from "./tuning.ts";
 
 const DEFAULT_TAG = "latest";
 const NAME = /^[\w][\w.-]{0,79}(\/[\w][\w.-]{0,79})?(:[\w][\w.-]{0,79})?$/;
@@ -11,12 +12,14 @@ const NAME = /^[\w][\w.-]{0,79}(\/[\w][\w.-]{0,79})?(:[\w][\w.-]{0,79})?$/;
 export interface ModelStoreOptions {
   /** Folders of model folders (`<name>/` or `<organisation>/<name>/`); the first that has a name wins. */
   readonly directories: readonly string[];
+  /** Where models.json may lie. */
+  readonly configDirectory: string;
   /** Folders of the models that come with the program, by name; asked for at every look, so it may unpack them. */
   readonly builtin: () => Promise<Readonly<Record<string, string>>>;
 }
 
 /** A store over folders in OpenVINO's layout. What it read of a folder is kept until a file in it changes. */
-export function createModelStore({ directories, builtin }: ModelStoreOptions): ModelStore {
+export function createModelStore({ directories, configDirectory, builtin }: ModelStoreOptions): ModelStore {
   const read = new Map<string, { fingerprint: string; model: Promise<Model> }>();
 
   const inspect = async (name: string, directory: string): Promise<Model> => {
@@ -37,6 +40,23 @@ export function createModelStore({ directories, builtin }: ModelStoreOptions): M
     return found;
   };
 
+  const tuningOf = async (name: string): Promise<ModelTuning> => {
+    const entry = (await readTuning(configDirectory)).get(name);
+    if (!entry) return {};
+    const draft = entry.draft_model?.toLowerCase().replace(/:latest$/, "");
+    const directory = draft === undefined ? undefined : await folderOf(draft, find);
+    if (draft !== undefined && !directory)
+      throw new ProxyError(
+        "model_not_found",
+        `The draft model '${draft}' that models.json names for '${name}' is not found.`,
+      );
+    return {
+      ...(entry.chat_template !== undefined && { chatTemplate: entry.chat_template }),
+      ...(entry.prompt_lookup !== undefined && { promptLookup: entry.prompt_lookup }),
+      ...(draft !== undefined && directory !== undefined && { draft: { name: `${draft}:${DEFAULT_TAG}`, directory } }),
+    };
+  };
+
   return {
     async list() {
       const models = await Promise.allSettled(
@@ -52,7 +72,7 @@ export function createModelStore({ directories, builtin }: ModelStoreOptions): M
       const directory = NAME.test(wanted) && tag === DEFAULT_TAG ? await folderOf(base, find) : undefined;
       if (!directory)
         throw new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found`, { param: "model" });
-      return await inspect(`${base}:${DEFAULT_TAG}`, directory);
+      return { ...(await inspect(`${base}:${DEFAULT_TAG}`, directory)), tuning: await tuningOf(base) };
     },
   };
 }

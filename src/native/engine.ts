@@ -1,12 +1,6 @@
 /** One loaded placement over the addon: prompts in, the vocabulary's events out. */
 import type { ProxyError } from "../core/errors.ts";
-import type {
-  EngineStats,
-  GenerateEvent,
-  LoadedInfo,
-  LoadOptions,
-  Sampling,
-} from "../core/request.ts";
+import type { EngineStats, GenerateEvent, LoadedInfo, LoadOptions, Sampling } from "../core/request.ts";
 import { StopMatcher } from "../core/stops.ts";
 import type { Addon, NativeEngine, NativeEvent } from "./contract.ts";
 import { nativeError } from "./errors.ts";

@@ -66,7 +66,10 @@ export class WarmEngine {
   async measureChunk({ device, maxPromptTokens }: LoadOptions, current: number): Promise<number> {
     if (deviceClass(device) === "NPU") return current;
     const length = Math.min(FIRST_CHUNK, maxPromptTokens - WARM_UP_TOKENS);
-    const text = await this.native.tokenizer.encode("The quick brown fox jumps over the lazy dog. ".repeat(length), false);
+    const text = await this.native.tokenizer.encode(
+      "The quick brown fox jumps over the lazy dog. ".repeat(length),
+      false,
+    );
     await this.#run(text.slice(length, 2 * length)); // this length for the first time
     const ns = await this.#run(text.slice(0, length)); // another beginning: nothing comes from the prefix cache
     return prefillChunk(device, length, ns);

@@ -24,9 +24,11 @@ export class Encoder {
   async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
     try {
       return await (await this.#process()).encode(model, prompt, signal);
-    } catch (error) {
-      if (!(error instanceof ProxyError) || error.code !== "runner_crashed") throw error;
-      return await (await this.#process()).encode(model, prompt, signal);
+    } catch (first) {
+      if (!diedUnder(first)) throw first;
+      return await (await this.#process()).encode(model, prompt, signal).catch((second: unknown) => {
+        throw diedUnder(second) ? culprit(second) : second;
+      });
     }
   }
 
@@ -47,6 +49,20 @@ export class Encoder {
     starting.then((process) => process.exited.then(forget), forget);
     return starting;
   }
+}
+
+function diedUnder(error: unknown): error is ProxyError {
+  return error instanceof ProxyError && error.code === "runner_crashed";
+}
+
+/** The process died twice under one prompt: that prompt, or rather the template that it came to, is why. */
+function culprit(error: ProxyError): ProxyError {
+  if (error.cause instanceof ProxyError) return error.cause;
+  return new ProxyError(
+    "invalid_template",
+    "The process that renders chat templates died twice under this request: the model's template cannot be used.",
+    { detail: error.message, cause: error },
+  );
 }
 
 interface Waiting {
@@ -107,10 +123,14 @@ class EncoderProcess {
   /** Whoever waited for the whole deadline has the template that would not end; the others may ask again. */
   #end(reason: ProxyError): void {
     const now = performance.now();
+    const gone = new ProxyError("runner_crashed", reason.message, {
+      ...(reason.code !== "runner_crashed" && { cause: reason }),
+      ...(reason.detail !== undefined && { detail: reason.detail }),
+    });
     for (const { answer, since } of this.#waiting.values())
       answer.reject(
         now - since < TEMPLATE_DEADLINE_MS
-          ? reason
+          ? gone
           : new ProxyError(
               "invalid_template",
               `The model's chat template did not end within ${TEMPLATE_DEADLINE_MS / 1000} s for these messages.`,

@@ -9,6 +9,7 @@ import { ModelEngine } from "../native/engine.ts";
 import { nativeError } from "../native/errors.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
 import { Tokenizers } from "../native/tokenizers.ts";
+import { MemoryGuard } from "./memory-guard.ts";
 import { Outbox } from "./outbox.ts";
 
 export interface RunnerOptions {
@@ -40,6 +41,8 @@ class Runner {
   readonly #addon: Addon;
   readonly #tokenizers: Tokenizers;
   readonly #fail: () => void;
+  /** A chat template is a program that came with a model: it may ask for all memory there is. */
+  readonly #memory = new MemoryGuard((bytes) => this.#end(tooMuch(bytes)));
   readonly #outboxes = new Map<number, Outbox>();
   #engine: ModelEngine | undefined;
   #batch: [number, GenerateEvent][] = [];
@@ -68,6 +71,7 @@ class Runner {
         );
         break;
       case "encode":
+        this.#memory.watch();
         this.#tokenizers.encode(message.directory, message.prompt).then(
           (ids) => send({ ev: "encoded", id: message.id, prompt: packTokens(ids) }),
           (error: unknown) => send({ ...failure(error), id: message.id }),
@@ -104,14 +108,13 @@ class Runner {
   }
 
   #deliver(id: number, event: GenerateEvent | ProxyError): void {
-    if (id === 0) return this.#end(event);
     const outbox = this.#outboxes.get(id);
-    if (!outbox) return;
-    if (event instanceof ProxyError) {
-      this.#outboxes.delete(id);
+    if (id === 0) this.#end(event);
+    else if (!(event instanceof ProxyError)) outbox?.push(event);
+    else if (this.#outboxes.delete(id)) {
       this.#flush();
       send({ ...failure(event), id });
-    } else outbox.push(event);
+    }
   }
 
   /** Events of one turn of the event loop go out as one message: all that one engine step brought. */
@@ -131,6 +134,13 @@ class Runner {
     send(failure(error));
     this.#fail();
   }
+}
+
+function tooMuch(bytes: number): ProxyError {
+  return new ProxyError(
+    "invalid_template",
+    `The model's chat template or tokenizer took over ${Math.round(bytes / 2 ** 30)} GiB of memory and was ended.`,
+  );
 }
 
 function send(message: FromRunner): void {

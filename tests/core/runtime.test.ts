@@ -27,7 +27,7 @@ const done: GenerateEvent = {
 };
 
 /** One engine whose generations do what `script` says, in turn. */
-type Step = "answer" | "hang" | ErrorCode | { after: string; then: ErrorCode };
+type Step = "answer" | "hang" | ErrorCode | { after: string; failing: ErrorCode };
 
 function host(devices: string[], scripts: Record<string, Step[]>, promptTokens = 1) {
   const asked: number[] = [];
@@ -52,7 +52,7 @@ function host(devices: string[], scripts: Record<string, Step[]>, promptTokens =
           events.close();
         } else if (typeof step === "object") {
           events.push({ type: "delta", text: step.after, tokens: 1 });
-          events.close(new ProxyError(step.then, "scripted"));
+          events.close(new ProxyError(step.failing, "scripted"));
         } else {
           const error = new ProxyError(step, "scripted");
           if (step === "runner_crashed") closed.resolve(error);
@@ -150,7 +150,7 @@ describe("runtime", () => {
   });
 
   test("after the first token a failure is the request's own", async () => {
-    const { runtime, loads } = host(["CPU", "NPU"], { NPU: [{ after: "half", then: "runner_crashed" }] });
+    const { runtime, loads } = host(["CPU", "NPU"], { NPU: [{ after: "half", failing: "runner_crashed" }] });
     const answer = await runtime.generate(request, never);
     expect(text(answer.events)).rejects.toMatchObject({ code: "runner_crashed" });
     expect(loads).toEqual(["NPU"]);
@@ -202,7 +202,7 @@ describe("runtime", () => {
   });
 
   test("close does not wait beyond its deadline", async () => {
-    const { runtime } = host(["CPU"], { CPU: [{ after: "half", then: "internal_error" }] });
+    const { runtime } = host(["CPU"], { CPU: [{ after: "half", failing: "internal_error" }] });
     await runtime.generate(request, never); // never read
     await runtime.close(AbortSignal.abort());
     expect(runtime.placements()).toEqual([]);

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createModelStore } from "../../src/models/store.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 
-const store = (folder: string) => createModelStore({ directories: [folder], builtin: async () => ({ demo: DEMO }) });
+const store = (folder: string) =>
+  createModelStore({ directories: [folder], configDirectory: folder, builtin: async () => ({ demo: DEMO }) });
 
 describe("model store", () => {
   test("the demo tells what its own files say", async () => {
@@ -73,6 +74,27 @@ describe("model store", () => {
       expect(String(refused)).not.toContain(folder.path);
       expect((await models.list()).map(({ name }) => name)).toEqual(["demo:latest"]);
     });
+
+  test("models.json: settings of one model, a draft by name; what is wrong in it is named", async () => {
+    using folder = temporaryFolder();
+    const write = (content: unknown) => writeFileSync(join(folder.path, "models.json"), JSON.stringify(content));
+    copyDemo(folder.path, "small");
+    const models = store(folder.path);
+    write({ "Demo:latest": { prompt_lookup: true, draft_model: "small", chat_template: "x" } });
+    expect((await models.get("demo")).tuning).toEqual({
+      promptLookup: true,
+      chatTemplate: "x",
+      draft: { name: "small:latest", directory: join(folder.path, "small") },
+    });
+    expect((await models.get("small")).tuning).toEqual({});
+    write({ demo: { draft_model: "missing" } });
+    expect(models.get("demo")).rejects.toMatchObject({ code: "model_not_found" });
+    write({ demo: { prompt_lokup: true } });
+    expect(models.get("demo")).rejects.toMatchObject({
+      code: "invalid_setting",
+      message: expect.stringContaining("prompt_lokup"),
+    });
+  });
 
   test("a change in the folder is seen, and changes the digest", async () => {
     using folder = temporaryFolder();
