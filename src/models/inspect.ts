@@ -37,6 +37,8 @@ export async function inspectModel(name: string, directory: string): Promise<Mod
     throw invalid(`openvino_model.bin has ${weights.size} bytes where its weights need ${needed}: it was cut off`);
   const text = object(config["text_config"]) ?? config;
   const contextLength = number(text["max_position_embeddings"]) ?? 2048;
+  if (!Number.isInteger(contextLength) || contextLength < 1)
+    throw invalid(`config.json says that its context is ${contextLength} tokens long`);
   const sizes = await Promise.all(files.map(async (file) => ({ file, ...(await fileFacts(join(directory, file))) })));
   return {
     name,

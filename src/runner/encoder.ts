@@ -67,7 +67,9 @@ function culprit(error: ProxyError): ProxyError {
 
 interface Waiting {
   readonly answer: PromiseWithResolvers<EncodedPrompt>;
-  readonly since: number;
+  /** Ends the process, unless the answer comes before. */
+  readonly deadline: ReturnType<typeof setTimeout>;
+  overdue: boolean;
 }
 
 class EncoderProcess {
@@ -95,14 +97,15 @@ class EncoderProcess {
     const answer = Promise.withResolvers<EncodedPrompt>();
     const abort = (): void => answer.reject(asProxyError(signal.reason));
     signal.addEventListener("abort", abort, { once: true });
-    this.#waiting.set(id, { answer, since: performance.now() });
+    // It outlives a client that leaves: a template that does not end would keep a thread of the process for good.
+    const deadline = setTimeout(() => this.#expire(id), TEMPLATE_DEADLINE_MS);
+    this.#waiting.set(id, { answer, deadline, overdue: false });
     this.#health.watch();
     this.#connection.send({ op: "encode", id, directory: model.directory, prompt });
     try {
       return await answer.promise;
     } finally {
       signal.removeEventListener("abort", abort);
-      this.#waiting.delete(id);
     }
   }
 
@@ -114,27 +117,38 @@ class EncoderProcess {
   #receive(message: FromRunner): void {
     if (message.ev === "encoded") {
       this.#health.progressed();
-      this.#waiting.get(message.id)?.answer.resolve(message.prompt);
+      this.#take(message.id)?.answer.resolve(message.prompt);
     } else this.#health.answered();
     if (message.ev === "error" && message.id !== undefined)
-      this.#waiting.get(message.id)?.answer.reject(remoteError(message));
+      this.#take(message.id)?.answer.reject(remoteError(message));
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    clearTimeout(waiting?.deadline);
+    return waiting;
+  }
+
+  #expire(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting) waiting.overdue = true;
+    void this.#connection.kill();
   }
 
   /** Whoever waited for the whole deadline has the template that would not end; the others may ask again. */
   #end(reason: ProxyError): void {
-    const now = performance.now();
     const gone = new ProxyError("runner_crashed", reason.message, {
       ...(reason.code !== "runner_crashed" && { cause: reason }),
       ...(reason.detail !== undefined && { detail: reason.detail }),
     });
-    for (const { answer, since } of this.#waiting.values())
-      answer.reject(
-        now - since < TEMPLATE_DEADLINE_MS
-          ? gone
-          : new ProxyError(
-              "invalid_template",
-              `The model's chat template did not end within ${TEMPLATE_DEADLINE_MS / 1000} s for these messages.`,
-            ),
-      );
+    const endless = new ProxyError(
+      "invalid_template",
+      `The model's chat template did not end within ${TEMPLATE_DEADLINE_MS / 1000} s for these messages.`,
+    );
+    for (const [id, { answer, overdue }] of [...this.#waiting]) {
+      this.#take(id);
+      answer.reject(overdue ? endless : gone);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { ProxyError } from "../core/errors.ts";
-import type { FinishReason, GenerateEvent, Usage } from "../core/request.ts";
+import type { FinishReason, GenerateEvent, TokenLogprob, Usage } from "../core/request.ts";
 
 /** How an API tells errors. */
 export interface Dialect {
@@ -7,9 +7,11 @@ export interface Dialect {
   errorBody(error: ProxyError, model: string | undefined): unknown;
 }
 
-/** A finished answer. */
+/** A finished choice of an answer. */
 export interface Whole {
   readonly text: string;
+  /** Of each token where they were asked for, else none. */
+  readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason;
   readonly usage: Usage;
 }
@@ -19,8 +21,8 @@ export interface Translator {
   readonly contentType: string;
   /** What comes before the first event. */
   open(): string;
-  event(event: GenerateEvent): string;
+  event(event: GenerateEvent, choice: number): string;
   /** After the status line went out: the error as the last chunk of the stream. */
   error(error: ProxyError): string;
-  whole(whole: Whole): unknown;
+  whole(...choices: readonly [Whole, ...Whole[]]): unknown;
 }

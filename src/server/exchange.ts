@@ -32,7 +32,8 @@ export class Exchange {
   readonly #clock: Clock;
   readonly #observer: Observer;
   #answer: Answer | undefined;
-  #completionTokens: number | undefined;
+  /** Tokens generated, by choice. */
+  readonly #completionTokens: number[] = [];
   #firstToken: number | undefined;
   #ended = false;
 
@@ -51,14 +52,13 @@ export class Exchange {
 
   accepted(answer: Answer): void {
     this.#answer = answer;
-    this.#completionTokens = 0;
   }
 
   /** Counts an event of the answer; the tokens of one that is never finished are counted too. */
-  saw(event: GenerateEvent): void {
+  saw(event: GenerateEvent, choice: number): void {
     this.#firstToken ??= this.#clock.now();
-    if (event.type === "delta") this.#completionTokens = (this.#completionTokens ?? 0) + event.tokens;
-    else this.#completionTokens = event.usage.completionTokens;
+    const before = this.#completionTokens[choice] ?? 0;
+    this.#completionTokens[choice] = event.type === "delta" ? before + event.tokens : event.usage.completionTokens;
   }
 
   /** Writes the log line, once. */
@@ -71,7 +71,7 @@ export class Exchange {
       model: this.#answer?.model.name ?? this.model?.slice(0, LOG_TEXT),
       device: this.#answer && deviceClass(this.#answer.device.name),
       promptTokens: this.#answer?.promptTokens,
-      completionTokens: this.#completionTokens,
+      completionTokens: this.#answer && this.#completionTokens.reduce((sum, tokens) => sum + tokens, 0),
       ttftMs: this.#firstToken === undefined ? undefined : milliseconds(this.#firstToken - this.started),
       durationMs: milliseconds(this.elapsedNs),
       status,

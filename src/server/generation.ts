@@ -1,32 +1,38 @@
 import type { Context } from "hono";
 import { ProxyError } from "../core/errors.ts";
-import type { Answer } from "../core/ports.ts";
-import { deviceClass, type GenerateEvent, type GenerateRequest } from "../core/request.ts";
+import type { Answer, Runtime } from "../core/ports.ts";
+import { deviceClass, type GenerateEvent, type GenerateRequest, type TokenLogprob } from "../core/request.ts";
+import { interleave } from "./choices.ts";
 import type { Translator, Whole } from "./dialect.ts";
 import { logError, toldError } from "./errors.ts";
 import type { Exchange, ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
 import { eventStream } from "./stream.ts";
 
+/** What a dialect asks for; the id is the exchange's. */
+export type Asked = Omit<GenerateRequest, "id"> & {
+  readonly stream: boolean;
+  /** How many answers; each is a generation of its own. 1 where absent. */
+  readonly choices?: number;
+};
+
 /**
- * Runs one generation for one HTTP request and answers it in the words of a translator. No header is sent before the
- * engine accepted the request, so every error until then is a clean status. The generation ends when the client leaves.
- * @throws ProxyError whatever Runtime.generate throws; without `stream` also what the generation throws
+ * Runs the generations of one HTTP request and answers it in the words of a translator. No header is sent before the
+ * engine accepted all of them, so every error until then is a clean status. They end when the client leaves.
+ * @throws ProxyError whatever Runtime.generate throws; without `stream` also what a generation throws
  */
 export async function answerGeneration(
   c: Context<ServerEnv>,
   options: Required<ServerOptions>,
-  request: Omit<GenerateRequest, "id"> & { readonly stream: boolean },
+  asked: Asked,
   translatorOf: (answer: Answer) => Translator,
 ): Promise<Response> {
   const exchange = c.get("exchange");
   const client = c.req.raw.signal;
   const generation = new AbortController();
-  const { stream, ...what } = request;
-  const answer = await options.runtime.generate(
-    { ...what, id: exchange.id },
-    AbortSignal.any([client, generation.signal]),
-  );
+  const answers = await accept(options.runtime, requestsOf(asked, exchange.id), client, generation);
+  const [answer] = answers;
+  const choices = answers.map(({ events }) => events);
   exchange.accepted(answer);
   const translator = translatorOf(answer);
   const headers = {
@@ -34,19 +40,19 @@ export async function answerGeneration(
     "X-NPU-Proxy-Route-Reason": answer.reason,
     "X-NPU-Proxy-Token-Count": String(answer.promptTokens),
   };
-  if (!stream) {
-    const body = translator.whole(await collect(answer.events, exchange, client));
+  if (!asked.stream) {
+    const body = translator.whole(...(await collect(choices, exchange, client)));
     return Response.json(body, { headers: { ...headers, "Content-Type": "application/json; charset=utf-8" } });
   }
   exchange.streaming = true;
   const body = eventStream({
-    events: answer.events,
+    choices,
     translator,
     client,
     generation,
     slowReaderMs: options.slowReaderMs,
     hangUp: () => c.env?.hangUp?.(),
-    onEvent: (event) => exchange.saw(event),
+    onEvent: (event, choice) => exchange.saw(event, choice),
     onEnd: (error) => {
       exchange.error = error?.code;
       if (error) logError(error, exchange, options.observer);
@@ -58,27 +64,65 @@ export async function answerGeneration(
   });
 }
 
+/** One request for each choice. From one given seed they would all say the same: each takes the next. */
+function requestsOf({ stream: _, choices = 1, ...what }: Asked, id: string): readonly GenerateRequest[] {
+  if (choices === 1) return [{ ...what, id }];
+  const { seed } = what.sampling;
+  return Array.from({ length: choices }, (_, choice) => ({
+    ...what,
+    id: `${id}-${choice}`,
+    sampling: seed === undefined ? what.sampling : { ...what.sampling, seed: seed + choice },
+  }));
+}
+
+/** The answers to all requests, or the first error; then what was accepted already is left. */
+async function accept(
+  runtime: Runtime,
+  requests: readonly GenerateRequest[],
+  client: AbortSignal,
+  generation: AbortController,
+): Promise<readonly [Answer, ...Answer[]]> {
+  const signal = AbortSignal.any([client, generation.signal]);
+  const asked = requests.map((request) => runtime.generate(request, signal));
+  try {
+    return (await Promise.all(asked)) as [Answer, ...Answer[]];
+  } catch (error) {
+    generation.abort();
+    const leave = ({ events }: Answer) => events[Symbol.asyncIterator]().return?.();
+    for (const answer of asked) void answer.then(leave).catch(() => {});
+    throw error;
+  }
+}
+
 /** The whole answer; leaves its events at once when the client does. */
-async function collect(events: AsyncIterable<GenerateEvent>, exchange: Exchange, client: AbortSignal): Promise<Whole> {
+async function collect(
+  choices: readonly AsyncIterable<GenerateEvent>[],
+  exchange: Exchange,
+  client: AbortSignal,
+): Promise<[Whole, ...Whole[]]> {
   const left = Promise.withResolvers<never>();
   const leave = () => left.reject(toldError(undefined, client));
   if (client.aborted) leave();
   client.addEventListener("abort", leave);
   try {
-    return await Promise.race([join(events, exchange), left.promise]);
+    return (await Promise.race([join(choices, exchange), left.promise])) as [Whole, ...Whole[]];
   } finally {
     client.removeEventListener("abort", leave);
   }
 }
 
-async function join(events: AsyncIterable<GenerateEvent>, exchange: Exchange): Promise<Whole> {
-  let text = "";
-  let whole: Whole | undefined;
-  for await (const event of events) {
-    exchange.saw(event);
-    if (event.type === "delta") text += event.text;
-    else whole = { text, reason: event.reason, usage: event.usage };
+async function join(choices: readonly AsyncIterable<GenerateEvent>[], exchange: Exchange): Promise<Whole[]> {
+  const parts = choices.map(() => ({ text: "", logprobs: [] as TokenLogprob[] }));
+  const wholes: Whole[] = [];
+  for await (const { choice, event } of interleave(choices)) {
+    exchange.saw(event, choice);
+    const part = parts[choice];
+    if (!part) throw new ProxyError("internal_error", "An event belongs to no choice of its request.");
+    if (event.type === "done") wholes[choice] = { ...part, reason: event.reason, usage: event.usage };
+    else {
+      part.text += event.text;
+      part.logprobs.push(...(event.logprobs ?? []));
+    }
   }
-  if (!whole) throw new ProxyError("inference_failed", "The engine ended the answer before it was finished.");
-  return whole;
+  return wholes;
 }

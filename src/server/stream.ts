@@ -1,10 +1,12 @@
 import { ProxyError } from "../core/errors.ts";
 import type { GenerateEvent } from "../core/request.ts";
+import { interleave } from "./choices.ts";
 import type { Translator } from "./dialect.ts";
 import { toldError } from "./errors.ts";
 
 export interface StreamOptions {
-  readonly events: AsyncIterable<GenerateEvent>;
+  /** The events of each choice; most requests have one. */
+  readonly choices: readonly AsyncIterable<GenerateEvent>[];
   readonly translator: Translator;
   /** Aborts when the client closes its connection. */
   readonly client: AbortSignal;
@@ -13,7 +15,7 @@ export interface StreamOptions {
   readonly slowReaderMs: number;
   /** Closes the connection of a client that reads nothing any more. */
   hangUp(): void;
-  onEvent(event: GenerateEvent): void;
+  onEvent(event: GenerateEvent, choice: number): void;
   /** Called once, at the end of the stream; with the error where that was not the end of the answer. */
   onEnd(error?: ProxyError): void;
 }
@@ -24,8 +26,9 @@ export interface StreamOptions {
  */
 export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> {
   const { translator, client, generation, slowReaderMs } = options;
-  const iterator = options.events[Symbol.asyncIterator]();
+  const iterator = interleave(options.choices)[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
+  let open = options.choices.length;
   let over = false;
   let unread: ReturnType<typeof setTimeout> | undefined;
 
@@ -37,7 +40,7 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
       // In this order: an async generator's return() waits behind a next() that only the abort ends.
       generation.abort();
       void Promise.resolve(iterator.return?.()).catch(() => {});
-    } else void drain(iterator);
+    }
     options.onEnd(error);
   };
   const leave = () => {
@@ -66,11 +69,12 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
             if (over) return;
             if (next.done)
               throw new ProxyError("inference_failed", "The engine ended the answer before it was finished.");
-            options.onEvent(next.value);
-            const text = translator.event(next.value);
+            const { event, choice } = next.value;
+            options.onEvent(event, choice);
+            const text = translator.event(event, choice);
             sent = text !== "";
             if (sent) controller.enqueue(encoder.encode(text));
-            if (next.value.type === "done") {
+            if (event.type === "done" && --open === 0) {
               end();
               controller.close();
               return;
@@ -100,14 +104,4 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
     },
     { highWaterMark: 0 },
   );
-}
-
-/** After `done` the engine's side may still have something to put away: let it come to its own end. */
-async function drain(iterator: AsyncIterator<GenerateEvent>): Promise<void> {
-  try {
-    const last = await iterator.next();
-    if (!last.done) await iterator.return?.();
-  } catch {
-    // The answer is complete; what fails behind it has nobody to be told to.
-  }
 }

@@ -6,6 +6,7 @@ import { run } from "../../build/command.ts";
 import type { Pins } from "../../build/pins.ts";
 import { outFolder } from "../../build/project.ts";
 import { publishFile } from "../../build/publish.ts";
+import { FIRST_CHUNK } from "../../src/native/prefill-chunk.ts";
 import { engineOptions } from "../../src/native/warm-engine.ts";
 import type { StreamTimes } from "./measurement.ts";
 
@@ -30,6 +31,7 @@ export async function ensurePython(pins: Pins): Promise<string> {
 }
 
 export interface Bare extends AsyncDisposable {
+  readonly pid: number;
   /** Runs all prompts together. */
   measure(prompts: readonly string[], tokens: number): Promise<readonly StreamTimes[]>;
 }
@@ -38,7 +40,8 @@ export interface Bare extends AsyncDisposable {
 export async function startBare(python: string, directory: string): Promise<Bare> {
   // The shape decides how much is admitted at once, and the bare pipeline admits everything.
   const shape = { maxPromptTokens: 1, contextLength: 1 };
-  const { properties, scheduler } = engineOptions({ directory, device: "CPU", emulateNpu: false, ...shape });
+  const options = { directory, device: "CPU", emulateNpu: false, ...shape };
+  const { properties, scheduler } = engineOptions(options, FIRST_CHUNK);
   const argument = JSON.stringify({ directory, properties, scheduler });
   const child = Bun.spawn([python, join(import.meta.dir, "bare.py"), argument], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -51,6 +54,7 @@ export async function startBare(python: string, directory: string): Promise<Bare
   };
   await answer();
   return {
+    pid: child.pid,
     async measure(prompts, tokens) {
       child.stdin.write(`${JSON.stringify({ prompts, tokens })}\n`);
       await child.stdin.flush();

@@ -9,10 +9,17 @@ import { machine } from "./machine.ts";
 import { medianOf, type Numbers, numbersOf, type StreamTimes } from "./measurement.ts";
 import { modelFolder } from "./model.ts";
 import { benchOptions } from "./options.ts";
+import { processorNs } from "./processor.ts";
 import { startProduct } from "./product.ts";
 import { type Row, resultTable } from "./table.ts";
 
-type Measure = (prompts: readonly string[]) => Promise<readonly StreamTimes[]>;
+/** One of those that are compared. */
+interface Subject {
+  readonly name: string;
+  /** Its processes; none where they are not known. */
+  pids(): readonly number[];
+  run(prompts: readonly string[]): Promise<readonly StreamTimes[]>;
+}
 
 async function bench(args: readonly string[]): Promise<number> {
   const options = benchOptions(args);
@@ -23,47 +30,62 @@ async function bench(args: readonly string[]): Promise<number> {
   const facts = machine();
   await using bare = await startBare(python, directory);
   await using product = await startProduct(directory, runtime, options.executable);
-  const measures: Record<"bare" | "product" | "against", Measure | undefined> = {
-    bare: (prompts) => bare.measure(prompts, tokens),
-    product: (prompts) => runStreams(product.daemon.url, product.model, prompts, tokens),
-    against: against === undefined ? undefined : (prompts) => runStreams(against, product.model, prompts, tokens),
-  };
-  const results: { streams: number; rounds: Record<keyof typeof measures, Numbers[]> }[] = [];
+  const { daemon, model } = product;
+  const subjects: Subject[] = [
+    { name: "bare GenAI", pids: () => [bare.pid], run: (prompts) => bare.measure(prompts, tokens) },
+    {
+      name: "npu-proxy",
+      pids: () => [daemon.pid, ...daemon.runners()],
+      run: (prompts) => runStreams(daemon.url, model, prompts, tokens),
+    },
+    ...(against === undefined
+      ? []
+      : [
+          {
+            name: against,
+            pids: () => [],
+            run: (prompts: readonly string[]) => runStreams(against, model, prompts, tokens),
+          },
+        ]),
+  ];
+  const rows: Row[] = [];
   for (const streams of options.streams) {
-    const measured: Record<keyof typeof measures, Numbers[]> = { bare: [], product: [], against: [] };
-    // Round 0 compiles for these shapes and is thrown away.
-    for (let round = 0; round <= rounds; round++) {
-      const prompts = Array.from({ length: streams }, (_, stream) => promptOf(streams, round, stream));
-      const lengths = new Map<string, string>();
-      for (const [who, measure] of Object.entries(measures)) {
-        if (!measure) continue;
-        const times = await measure(prompts);
-        checkCounts(who, times, tokens);
-        if (who !== "against") lengths.set(who, times.map(({ promptTokens }) => promptTokens).join());
-        if (round > 0) measured[who as keyof typeof measures].push(numbersOf(times));
-      }
-      if (new Set(lengths.values()).size > 1)
-        throw new BuildError("npu-proxy and the bare pipeline made prompts of different lengths of the same messages.");
-    }
-    results.push({ streams, rounds: measured });
+    const measured = await measureRow(subjects, streams, rounds, tokens);
+    rows.push({ streams, results: measured });
     console.log(`${streams} together: ${rounds} rounds measured`);
   }
-  const rows: Row[] = results.map(({ streams, rounds: { bare: a, product: b, against: c } }) => ({
-    streams,
-    bare: medianOf(a),
-    product: medianOf(b),
-    ...(c.length > 0 && { against: medianOf(c) }),
-  }));
   console.log(
     `\n${Object.entries(facts)
-      .map(([name, value]) => `${name} ${value}`)
+      .map((fact) => fact.join(" "))
       .join(", ")}`,
   );
   console.log(`model ${options.model}, ${tokens} tokens an answer, greedy, medians of ${rounds} rounds\n`);
-  console.log(resultTable(rows, against));
+  console.log(resultTable(rows));
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ machine: facts, options, rows, results }, null, 2)}\n`);
+    writeFileSync(options.json, `${JSON.stringify({ machine: facts, options, rows }, null, 2)}\n`);
   return 0;
+}
+
+/** Measures all in turns. Round 0 compiles for the row's shapes and is thrown away. */
+async function measureRow(subjects: readonly Subject[], streams: number, rounds: number, tokens: number) {
+  const all: Numbers[][] = subjects.map(() => []);
+  for (let round = 0; round <= rounds; round++) {
+    const prompts = Array.from({ length: streams }, (_, stream) => promptOf(streams, round, stream));
+    const promptTokens: string[] = [];
+    for (const [at, subject] of subjects.entries()) {
+      const before = processorNs(subject.pids());
+      const times = await subject.run(prompts);
+      const processor = processorNs(subject.pids()) - before;
+      const other = times.find((stream) => stream.tokens !== tokens);
+      if (other)
+        throw new BuildError(`${subject.name} made ${other.tokens} tokens instead of ${tokens}: nothing to compare.`);
+      promptTokens.push(times.map((stream) => stream.promptTokens).join());
+      if (round > 0) all[at]?.push(numbersOf(times, processor));
+    }
+    if (promptTokens[0] !== promptTokens[1])
+      throw new BuildError("npu-proxy and bare GenAI made prompts of different lengths of the same messages.");
+  }
+  return all.map((numbers, at) => ({ name: subjects[at]?.name ?? "", median: medianOf(numbers), rounds: numbers }));
 }
 
 /** Every prompt is a new one from its first words on: the prefix cache of either side has seen none of it. */
@@ -72,12 +94,6 @@ function promptOf(streams: number, round: number, stream: number): string {
     `${round}.${stream} of ${streams}: tell me a long story about a small computer that learned to answer questions, ` +
     "about the people who asked them, and about the colours of the sea in the evening."
   );
-}
-
-function checkCounts(who: string, times: readonly StreamTimes[], tokens: number): void {
-  const short = times.find((stream) => stream.tokens !== tokens);
-  if (short)
-    throw new BuildError(`${who} made ${short.tokens} tokens where ${tokens} were asked for: nothing to compare.`);
 }
 
 void runMain(() => bench(process.argv.slice(2)));

@@ -2,40 +2,40 @@
 import type { Numbers } from "./measurement.ts";
 
 export interface Row {
+  /** Requests that ran together. */
   readonly streams: number;
-  readonly bare: Numbers;
-  readonly product: Numbers;
-  readonly against?: Numbers;
+  /** Bare GenAI first. */
+  readonly results: readonly { readonly name: string; readonly median: Numbers; readonly rounds: readonly Numbers[] }[];
 }
 
-/** @param other address of a third server, where one was measured */
-export function resultTable(rows: readonly Row[], other: string | undefined): string {
-  const head = [
-    ...["streams", "who", "TTFT ms", "µs/token", "tokens/s", "tokens/s : bare", "TTFT - bare ms", "µs/token - bare"],
-    "machine µs a token - bare",
-  ];
-  const lines = rows.flatMap(({ streams, bare, product, against }) => [
-    line(String(streams), "bare GenAI", bare, undefined),
-    line("", "npu-proxy", product, bare),
-    ...(against ? [line("", other ?? "other", against, bare)] : []),
-  ]);
-  const widths = head.map((title, at) =>
-    Math.max(...[head, ...lines].map((cells) => cells[at]?.length ?? 0), title.length),
+const HEAD = [
+  ...["streams", "", "TTFT ms", "µs/token", "tokens/s", "processor µs/token"],
+  ...["over bare: TTFT ms", "µs/token", "processor µs/token", "tokens/s ratio"],
+];
+
+export function resultTable(rows: readonly Row[]): string {
+  const lines = rows.flatMap(({ streams, results }) =>
+    results.map(({ name, median }, at) => line(at === 0 ? String(streams) : "", name, median, results[0]?.median)),
   );
-  return [head, ...lines].map((cells) => cells.map((cell, at) => cell.padStart(widths[at] ?? 0)).join("  ")).join("\n");
+  const cells = [HEAD, ...lines];
+  const widths = HEAD.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  return cells.map((row) => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join("  ")).join("\n");
 }
 
-function line(streams: string, who: string, numbers: Numbers, bare: Numbers | undefined): string[] {
-  const { ttftMs, tokenUs, tokensPerSecond } = numbers;
+function line(streams: string, name: string, numbers: Numbers, bare: Numbers | undefined): string[] {
+  const { ttftMs, tokenUs, tokensPerSecond, processorUs } = numbers;
+  const own = [ttftMs.toFixed(2), tokenUs.toFixed(0), tokensPerSecond.toFixed(0), told(processorUs, processorUs)];
+  if (!bare || bare === numbers) return [streams, name, ...own];
   return [
-    ...[streams, who, ttftMs.toFixed(2), tokenUs.toFixed(0), tokensPerSecond.toFixed(0)],
-    ...(bare
-      ? [
-          (tokensPerSecond / bare.tokensPerSecond).toFixed(2),
-          (ttftMs - bare.ttftMs).toFixed(2),
-          (tokenUs - bare.tokenUs).toFixed(0),
-          (1e6 / tokensPerSecond - 1e6 / bare.tokensPerSecond).toFixed(0),
-        ]
-      : ["", "", "", ""]),
+    ...[streams, name, ...own],
+    (ttftMs - bare.ttftMs).toFixed(2),
+    (tokenUs - bare.tokenUs).toFixed(0),
+    told(processorUs, processorUs - bare.processorUs),
+    (tokensPerSecond / bare.tokensPerSecond).toFixed(2),
   ];
+}
+
+/** Nothing is told of a server whose processes are not known. */
+function told(processorUs: number, value: number): string {
+  return processorUs === 0 ? "" : value.toFixed(0);
 }

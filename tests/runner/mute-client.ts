@@ -7,6 +7,7 @@ const IPPROTO_TCP = 6;
 const TCP_MAXSEG = 2;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const MSG_DONTWAIT = 0x40;
 
 /**
  * Bun's own sockets read ahead, and the kernel takes megabytes for whoever does not read on the loopback interface. So
@@ -41,14 +42,15 @@ export class MuteClient implements Disposable {
     if (Number(send(this.#socket, ptr(bytes), bytes.length, 0)) !== bytes.length) throw new Error("The request was cut.");
   }
 
-  /** Reads at last, until the server closes; waits for it. */
-  readAll(): string {
+  /** Reads at last, until the server closes. */
+  async readAll(): Promise<string> {
     const buffer = Buffer.alloc(1 << 16);
     const parts: Buffer[] = [];
     for (;;) {
-      const length = Number(this.#libc.symbols.recv(this.#socket, ptr(buffer), buffer.length, 0));
-      if (length <= 0) return Buffer.concat(parts).toString();
-      parts.push(Buffer.from(buffer.subarray(0, length)));
+      const length = Number(this.#libc.symbols.recv(this.#socket, ptr(buffer), buffer.length, MSG_DONTWAIT));
+      if (length === 0) return Buffer.concat(parts).toString();
+      if (length < 0) await Bun.sleep(5);
+      else parts.push(Buffer.from(buffer.subarray(0, length)));
     }
   }
 

@@ -1,7 +1,6 @@
 #include "batching.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -14,8 +13,6 @@ using ov::genai::GenerationFinishReason;
 using ov::genai::GenerationStatus;
 
 const Failure kBroken(Code::inference, "The engine failed and could not recover; its process must be started again.");
-
-int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
 ov::genai::SchedulerConfig scheduler_config(const Options& options) {
   ov::genai::SchedulerConfig config;
@@ -81,14 +78,7 @@ void BatchingEngine::warm_up() {
 
 void BatchingEngine::submit(Request&& request) {
   const uint64_t id = request.id;
-  switch (mailbox_.submit(Arrival{std::move(request), now()})) {
-    case Mailbox::Taken::yes:
-      return;
-    case Mailbox::Taken::full:
-      return text_->refuse(id, Failure(Code::capacity, "Too many requests are waiting for this engine."));
-    case Mailbox::Taken::closed:
-      throw Failure(Code::closed, "The engine was closed.");
-  }
+  if (const auto failure = mailbox_.submit(std::move(request))) text_->refuse(id, *failure);
 }
 
 Stats BatchingEngine::stats() const {
@@ -180,7 +170,8 @@ void BatchingEngine::add(const Arrival& arrival, size_t blocks) {
   reserved_ += blocks;
 }
 
-/** One step of all. What it made is told after stats() counts it, so that who saw a request end finds its blocks free. */
+/** One step of all. What it made is told after stats() counts it, so that who saw a request end finds its blocks free.
+ */
 void BatchingEngine::step() {
   const int64_t begin = now();
   std::vector<Piece> pieces;

@@ -14,7 +14,7 @@ class EventQueue;
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function define(Napi::Env env);
-  /** loadEngine(): a promise of such an object. `constructors` outlive it. */
+  /** loadEngine(): a promise of such an object. The classes outlive it. */
   static Napi::Value load(const Napi::CallbackInfo& info, Napi::FunctionReference* engine_class,
                           Napi::FunctionReference* tokenizer_class);
   explicit EngineObject(const Napi::CallbackInfo& info);

@@ -21,7 +21,7 @@ class EventQueue {
   static std::shared_ptr<EventQueue> make(Napi::Env env, const Napi::Function& callback);
   /** From any thread. */
   void push(std::vector<Event>&& events);
-  /** Nothing is pushed after it. On JavaScript's thread; a second call does nothing. */
+  /** Nothing is pushed after it. From any thread; a second call does nothing. */
   void release();
 
  private:

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,7 +16,7 @@ namespace npu_proxy {
 
 struct Arrival {
   Request request;
-  /** steady_clock, ns. */
+  /** When it came, as now() tells. */
   int64_t at = 0;
 };
 
@@ -24,21 +26,22 @@ struct Mail {
   bool closing = false;
 };
 
+/** Monotonic, in ns. */
+inline int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
+
 class Mailbox {
  public:
-  /** Whether there was room and the engine is open. */
-  enum class Taken { yes, full, closed };
-
-  Taken submit(Arrival&& arrival) {
+  /** A failure where too many wait already. @throws Failure closed */
+  std::optional<Failure> submit(Request&& request) {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (mail_.closing) return Taken::closed;
-      if (waiting_ >= kMost) return Taken::full;
+      if (mail_.closing) throw Failure(Code::closed, "The engine was closed.");
+      if (waiting_ >= kMost) return Failure(Code::capacity, "Too many requests are waiting for this engine.");
       ++waiting_;
-      mail_.requests.push_back(std::move(arrival));
+      mail_.requests.push_back({std::move(request), now()});
     }
     changed_.notify_one();
-    return Taken::yes;
+    return std::nullopt;
   }
 
   void cancel(uint64_t id) {

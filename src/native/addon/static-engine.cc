@@ -1,7 +1,6 @@
 #include "static-engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -9,8 +8,6 @@ namespace npu_proxy {
 namespace {
 
 using ov::genai::StreamingStatus;
-
-int64_t now() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
 size_t prompt_limit(const Options& options) {
   const auto limit = options.properties.find("MAX_PROMPT_LEN");
@@ -90,14 +87,7 @@ void StaticEngine::warm_up() {
 
 void StaticEngine::submit(Request&& request) {
   const uint64_t id = request.id;
-  switch (mailbox_.submit(Arrival{std::move(request), now()})) {
-    case Mailbox::Taken::yes:
-      return;
-    case Mailbox::Taken::full:
-      return text_->refuse(id, Failure(Code::capacity, "Too many requests are waiting for this engine."));
-    case Mailbox::Taken::closed:
-      throw Failure(Code::closed, "The engine was closed.");
-  }
+  if (const auto failure = mailbox_.submit(std::move(request))) text_->refuse(id, *failure);
 }
 
 void StaticEngine::cancel(uint64_t id) {

@@ -7,6 +7,7 @@ import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";
 import type { ServerOptions } from "../options.ts";
 import { refuseUnsupported, unsupported } from "../unsupported.ts";
+import { formatOf } from "./format.ts";
 import { running, show, tag } from "./models.ts";
 import { OLLAMA_DEFAULTS, samplingOf } from "./options.ts";
 import {
@@ -22,7 +23,10 @@ import { chatText, generateText, loadedBody, ollamaTranslator, promptMessages, t
 /** Unknown options are logged once each, up to this many. */
 const MAX_LOGGED_OPTIONS = 100;
 
-type Asked = Pick<v.InferOutput<typeof chatRequest>, "model" | "stream" | "options" | "keep_alive">;
+type Asked = Pick<
+  v.InferOutput<typeof chatRequest>,
+  "model" | "stream" | "format" | "options" | "logprobs" | "keep_alive"
+>;
 
 /** Ollama's native API, as Ollama 0.33 and its clients have it. */
 export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> {
@@ -70,7 +74,12 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   async function answer(c: Context<ServerEnv>, asked: Asked, prompt: Prompt, text: TextField): Promise<Response> {
     const exchange = c.get("exchange");
     exchange.model = asked.model;
-    const explicit = samplingOf(asked.options ?? {}, ignore);
+    const grammar = formatOf(asked.format);
+    const explicit = {
+      ...samplingOf(asked.options ?? {}, ignore),
+      ...(asked.logprobs && { logprobs: true }),
+      ...(grammar && { grammar }),
+    };
     const model = await runtime.models.get(asked.model);
     const sampling = { ...OLLAMA_DEFAULTS, ...model.defaults, ...explicit };
     return answerGeneration(

@@ -13,6 +13,11 @@ const options = v.nullish(
   v.custom<Record<string, unknown>>((value) => typeof value === "object" && !Array.isArray(value), "must be an object"),
 );
 
+const TOP_LOGPROBS = "must be between 0 and 20";
+const topLogprobs = v.nullish(
+  v.pipe(v.number(TOP_LOGPROBS), v.minValue(0, TOP_LOGPROBS), v.maxValue(20, TOP_LOGPROBS)),
+);
+
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 
 const message = v.looseObject(
@@ -27,7 +32,10 @@ export const chatRequest = v.looseObject({
   model,
   messages: v.nullish(v.array(message, "must be an array of messages"), []),
   stream: flag,
+  format: v.optional(v.unknown()),
   options,
+  logprobs: flag,
+  top_logprobs: topLogprobs,
   keep_alive: keepAlive,
 });
 
@@ -37,19 +45,17 @@ export const generateRequest = v.looseObject({
   system: v.nullish(text, ""),
   raw: flag,
   stream: flag,
+  format: v.optional(v.unknown()),
   options,
+  logprobs: flag,
+  top_logprobs: topLogprobs,
   keep_alive: keepAlive,
 });
 
 /** `name` is what older clients send, `model` then is "". */
 export const showRequest = v.looseObject({ model: v.nullish(text, ""), name: v.nullish(text, "") });
 
-const UNSUPPORTED: Unsupported = {
-  format: unused,
-  logprobs: unused,
-  top_logprobs: unused,
-  _debug_render_only: unused,
-};
+const UNSUPPORTED: Unsupported = { _debug_render_only: unused };
 export const UNSUPPORTED_IN_CHAT: Unsupported = { ...UNSUPPORTED, tools: unused };
 export const UNSUPPORTED_IN_MESSAGE: Unsupported = { images: unused };
 export const UNSUPPORTED_IN_GENERATE: Unsupported = {

@@ -1,7 +1,8 @@
 import type { ProxyError } from "../../core/errors.ts";
 import type { Clock } from "../../core/ports.ts";
-import type { GenerateEvent, Message, Usage } from "../../core/request.ts";
+import type { GenerateEvent, Message, TokenLogprob } from "../../core/request.ts";
 import type { Dialect, Translator, Whole } from "../dialect.ts";
+import { logprobOf } from "../logprob.ts";
 
 /** Ollama's errors: `{"error": text}`, in the words that its clients look for; gin's plain text for unknown addresses. */
 export const ollamaDialect: Dialect = {
@@ -36,14 +37,15 @@ export interface OllamaAnswer {
 /** NDJSON: a line per event, the last one with `done: true` and the truth about time and tokens in nanoseconds. */
 export function ollamaTranslator(answer: OllamaAnswer): Translator {
   const line = (value: unknown) => `${JSON.stringify(value)}\n`;
-  const part = (text: string) => ({
+  const part = (text: string, done: boolean, logprobs: readonly TokenLogprob[] = []) => ({
     model: answer.model,
     created_at: answer.clock.date().toISOString(),
     ...answer.text(text),
+    done,
+    ...(logprobs.length > 0 && { logprobs: logprobs.map(logprobOf) }),
   });
-  const last = (text: string, reason: string, usage: Usage) => ({
-    ...part(text),
-    done: true,
+  const last = ({ text, logprobs, reason, usage }: Whole) => ({
+    ...part(text, true, logprobs),
     done_reason: reason,
     total_duration: answer.elapsedNs(),
     load_duration: Math.round(answer.loadNs),
@@ -56,11 +58,12 @@ export function ollamaTranslator(answer: OllamaAnswer): Translator {
     contentType: "application/x-ndjson",
     open: () => "",
     event(event: GenerateEvent) {
-      if (event.type === "done") return line(last("", event.reason, event.usage));
-      return event.text === "" ? "" : line({ ...part(event.text), done: false });
+      if (event.type === "done") return line(last({ ...event, text: "", logprobs: [] }));
+      // A token whose text is held back still has its log probability.
+      return event.text === "" && !event.logprobs?.length ? "" : line(part(event.text, false, event.logprobs));
     },
     error: (error) => line({ error: errorText(error, answer.model) }),
-    whole: ({ text, reason, usage }: Whole) => last(text, reason, usage),
+    whole: (whole: Whole) => last(whole),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";
 import type { ServerOptions } from "../options.ts";
 import { refuseUnsupported } from "../unsupported.ts";
-import { chatRequest, UNSUPPORTED } from "./schema.ts";
+import { chatRequest, UNSUPPORTED, UNSUPPORTED_IN_STRUCTURED_OUTPUTS } from "./schema.ts";
 import { messagesOf, openaiTranslator, samplingOf } from "./translate.ts";
 
 /** OpenAI's chat completions and model list. */
@@ -26,14 +26,18 @@ export function openaiRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
     const body = await readJson(c.req.raw, options.maxBodyBytes);
     const asked = check(chatRequest, body);
     refuseUnsupported(body, UNSUPPORTED);
+    refuseUnsupported(asked.structured_outputs ?? {}, UNSUPPORTED_IN_STRUCTURED_OUTPUTS, "structured_outputs.");
     c.get("exchange").model = asked.model;
     const messages = messagesOf(asked);
+    const sampling = samplingOf(asked);
+    const choices = asked.n ?? 1;
     const model = await runtime.models.get(asked.model);
     const request = {
       model: asked.model,
       prompt: { kind: "chat", messages },
-      sampling: { ...model.defaults, ...samplingOf(asked) },
+      sampling: { ...model.defaults, ...sampling },
       stream: asked.stream ?? false,
+      choices,
     } as const;
     return answerGeneration(c, options, request, () =>
       openaiTranslator({
@@ -41,6 +45,8 @@ export function openaiRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
         created: Math.floor(clock.date().getTime() / 1000),
         model: asked.model,
         includeUsage: asked.stream_options?.include_usage ?? false,
+        logprobs: sampling.logprobs ?? false,
+        choices,
       }),
     );
   });

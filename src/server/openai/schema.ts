@@ -17,6 +17,28 @@ function integer(min: number, max: number, message: string) {
 
 const tokens = integer(1, Number.MAX_SAFE_INTEGER, "must be an integer of at least 1");
 
+const nonNegative = integer(0, Number.MAX_SAFE_INTEGER, "must be an integer of at least 0");
+const source = v.nullish(text);
+const object = v.custom<Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  "must be an object",
+);
+/** A schema or a structural tag: itself or its JSON. */
+const json = v.nullish(v.union([v.string(), object], "must be an object or a string of JSON"));
+
+/** Most answers to one request. */
+export const MAX_CHOICES = 8;
+
+const FORMATS = ["text", "json_object", "json_schema", "structural_tag"] as const;
+const responseFormat = v.looseObject(
+  {
+    type: v.picklist(FORMATS, `must be one of ${FORMATS.join(", ")}`),
+    json_schema: v.nullish(v.looseObject({ schema: v.nullish(object) }, "must be an object")),
+  },
+  "must be an object with a type",
+);
+export type ResponseFormat = v.InferOutput<typeof responseFormat>;
+
 const part = v.looseObject({ type: text, text: v.optional(text) }, "must be an object with a type");
 const content = v.nullish(v.union([v.string(), v.array(part)], "must be a string or an array of parts"));
 
@@ -42,15 +64,30 @@ export const chatRequest = v.looseObject({
   frequency_penalty: number(-2, 2),
   max_tokens: tokens,
   max_completion_tokens: tokens,
-  // Not OpenAI's but vLLM's: the two that make an answer as long as a benchmark needs it.
-  min_tokens: integer(0, Number.MAX_SAFE_INTEGER, "must be an integer of at least 0"),
-  ignore_eos: flag,
+  n: integer(1, MAX_CHOICES, `must be an integer between 1 and ${MAX_CHOICES}`),
+  logprobs: flag,
+  top_logprobs: integer(0, 20, "must be an integer between 0 and 20"),
+  response_format: v.nullish(responseFormat),
   stop: v.nullish(
     v.union(
       [stopText, v.pipe(v.array(stopText), v.maxLength(MAX_STOPS))],
       `must be a string or an array of up to ${MAX_STOPS} strings, each of at most ${MAX_STOP_LENGTH} characters`,
     ),
   ),
+  // Not OpenAI's but vLLM's, by its names.
+  min_p: number(0, 1),
+  repetition_penalty: number(0.01, 100),
+  min_tokens: nonNegative,
+  ignore_eos: flag,
+  structured_outputs: v.nullish(
+    v.looseObject(
+      { json, regex: source, grammar: source, structural_tag: json, json_object: flag },
+      "must be an object",
+    ),
+  ),
+  guided_json: json,
+  guided_regex: source,
+  guided_grammar: source,
 });
 
 export type ChatRequest = v.InferOutput<typeof chatRequest>;
@@ -60,12 +97,10 @@ export const UNSUPPORTED: Unsupported = {
   functions: unused,
   tool_choice: unusedOr("none", "auto"),
   function_call: unusedOr("none", "auto"),
-  response_format: (value) => unused(value) || (value as { type?: unknown }).type === "text",
-  n: (value) => value === null || value === 1,
-  logprobs: unused,
-  top_logprobs: unused,
   logit_bias: unused,
+  guided_choice: unused,
   modalities: (value) => unused(value) || (Array.isArray(value) && value.every((kind) => kind === "text")),
   audio: unused,
   web_search_options: (value) => value === null,
 };
+export const UNSUPPORTED_IN_STRUCTURED_OUTPUTS: Unsupported = { choice: unused };

@@ -1,9 +1,11 @@
 import { type ErrorCode, ProxyError } from "../../core/errors.ts";
-import type { GenerateEvent, Message, Sampling, Usage } from "../../core/request.ts";
+import type { GenerateEvent, Message, Sampling, TokenLogprob, Usage } from "../../core/request.ts";
 import type { Dialect, Translator, Whole } from "../dialect.ts";
 import { statusOf } from "../errors.ts";
+import { logprobOf } from "../logprob.ts";
 import { sampling } from "../sampling.ts";
 import { unsupported } from "../unsupported.ts";
+import { grammarOf } from "./grammar.ts";
 import type { ChatRequest } from "./schema.ts";
 
 /** OpenAI's errors: `{"error": {message, type, param, code}}`. */
@@ -42,17 +44,29 @@ function textOf(part: { type: string; text?: string | undefined }, message: numb
   return part.text;
 }
 
+/** @throws ProxyError invalid_request for fields that contradict each other, invalid_grammar */
 export function samplingOf(request: ChatRequest): Sampling {
+  const maxTokens = request.max_completion_tokens ?? request.max_tokens;
+  if (maxTokens != null && (request.min_tokens ?? 0) > maxTokens)
+    throw new ProxyError("invalid_request", `min_tokens must not be more than max_tokens, which is ${maxTokens}`, {
+      param: "min_tokens",
+    });
+  if (request.top_logprobs && !request.logprobs)
+    throw new ProxyError("invalid_request", "top_logprobs needs logprobs to be true", { param: "top_logprobs" });
   return sampling({
-    maxTokens: request.max_completion_tokens ?? request.max_tokens,
+    maxTokens,
     minTokens: request.min_tokens,
     ignoreEos: request.ignore_eos,
     temperature: request.temperature,
     topP: request.top_p,
     topK: request.top_k,
+    minP: request.min_p,
     seed: request.seed,
+    repetitionPenalty: request.repetition_penalty,
     presencePenalty: request.presence_penalty,
     frequencyPenalty: request.frequency_penalty,
+    logprobs: request.logprobs || undefined,
+    grammar: grammarOf(request),
     stop: request.stop,
   });
 }
@@ -65,45 +79,64 @@ export interface ChatCompletion {
   /** As the client named it. */
   readonly model: string;
   readonly includeUsage: boolean;
+  readonly logprobs: boolean;
+  /** How many choices it has. */
+  readonly choices: number;
 }
 
-/** A chat.completion, or its chunks as server-sent events: role, text, finish, usage where asked for, [DONE]. */
+/**
+ * A chat.completion, or its chunks as server-sent events: role, text and finish of each choice, usage where asked for,
+ * [DONE].
+ */
 export function openaiTranslator(completion: ChatCompletion): Translator {
   const { id, created, model, includeUsage } = completion;
+  const logprobsOf = (tokens: readonly TokenLogprob[]) =>
+    completion.logprobs ? { content: tokens.map(logprobOf), refusal: null } : null;
+  const usages: Usage[] = [];
   const data = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`;
   const chunk = (choices: readonly unknown[], usage: unknown = null) =>
     data({ id, object: "chat.completion.chunk", created, model, choices, ...(includeUsage && { usage }) });
-  const choice = (delta: unknown, finish: string | null = null) => [
-    { index: 0, delta, logprobs: null, finish_reason: finish },
+  const choice = (index: number, delta: unknown, logprobs: unknown = null, finish: string | null = null) => [
+    { index, delta, logprobs, finish_reason: finish },
   ];
   return {
     contentType: "text/event-stream; charset=utf-8",
-    open: () => chunk(choice({ role: "assistant", content: "" })),
-    event(event: GenerateEvent) {
-      if (event.type === "delta") return event.text === "" ? "" : chunk(choice({ content: event.text }));
-      const usage = includeUsage ? chunk([], usageOf(event.usage)) : "";
-      return `${chunk(choice({}, event.reason))}${usage}data: [DONE]\n\n`;
+    open: () =>
+      Array.from({ length: completion.choices }, (_, index) =>
+        chunk(choice(index, { role: "assistant", content: "" })),
+      ).join(""),
+    event(event: GenerateEvent, index: number) {
+      if (event.type === "delta") {
+        // A token whose text is held back still has its log probability.
+        if (event.text === "" && !event.logprobs?.length) return "";
+        return chunk(choice(index, { content: event.text }, event.logprobs ? logprobsOf(event.logprobs) : null));
+      }
+      usages.push(event.usage);
+      const finish = chunk(choice(index, {}, null, event.reason));
+      if (usages.length < completion.choices) return finish;
+      return `${finish}${includeUsage ? chunk([], usageOf(usages)) : ""}data: [DONE]\n\n`;
     },
     error: (error) => data(openaiDialect.errorBody(error, model)),
-    whole: ({ text, reason, usage }: Whole) => ({
+    whole: (...wholes: readonly Whole[]) => ({
       id,
       object: "chat.completion",
       created,
       model,
-      choices: [
-        {
-          index: 0,
-          message: { role: "assistant", content: text, refusal: null },
-          logprobs: null,
-          finish_reason: reason,
-        },
-      ],
-      usage: usageOf(usage),
+      choices: wholes.map(({ text, logprobs, reason }, index) => ({
+        index,
+        message: { role: "assistant", content: text, refusal: null },
+        logprobs: logprobsOf(logprobs),
+        finish_reason: reason,
+      })),
+      usage: usageOf(wholes.map(({ usage }) => usage)),
     }),
   };
 }
 
-function usageOf({ promptTokens, completionTokens }: Usage) {
+/** Choices share their prompt: it counts once. */
+function usageOf(choices: readonly Usage[]) {
+  const promptTokens = choices[0]?.promptTokens ?? 0;
+  const completionTokens = choices.reduce((sum, usage) => sum + usage.completionTokens, 0);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
