@@ -24,6 +24,7 @@ export const psAnswer = v.looseObject({
       expires_at: v.optional(v.string(), ""),
       context_length: v.optional(v.number()),
       processor: v.optional(v.string()),
+      tuning: v.optional(v.array(v.string()), []),
     }),
   ),
 });

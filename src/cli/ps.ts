@@ -15,7 +15,7 @@ export async function ps(config: Config, options: { readonly json: boolean }, si
     model.name,
     model.digest.slice(0, 12),
     humanSize(model.size),
-    model.processor ?? (model.size_vram > 0 ? "GPU" : "CPU"),
+    [model.processor ?? (model.size_vram > 0 ? "GPU" : "CPU"), ...model.tuning].join(", "),
     model.context_length === undefined ? "" : String(model.context_length),
     model.expires_at ? humanAge(new Date(model.expires_at), now) : "forever",
   ]);

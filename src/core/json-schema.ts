@@ -36,6 +36,15 @@ interface Extent {
   readonly depth: number;
 }
 
+interface Child {
+  readonly child: unknown;
+  readonly place: string;
+  /** Nodes that it adds besides those below it. */
+  readonly counts: 0 | 1;
+  /** Levels that it lies deeper; 1 where absent. */
+  readonly deeper?: 0;
+}
+
 type Keywords = Readonly<Record<string, unknown>>;
 
 /**
@@ -71,23 +80,23 @@ class SchemaCheck {
     this.#extents.set(schema, "open");
     checkKeywords(schema, at);
     let nodes = Array.isArray(schema["enum"]) ? schema["enum"].length : 0;
-    let depth = 0;
-    for (const { child, place, counts } of this.#children(schema, at)) {
-      const extent = this.visit(child, place, level + 1);
+    let depth = 1;
+    for (const { child, place, counts, deeper = 1 } of this.#children(schema, at)) {
+      const extent = this.visit(child, place, level + deeper);
       nodes += extent.nodes + counts;
-      depth = Math.max(depth, extent.depth);
+      depth = Math.max(depth, extent.depth + deeper);
     }
     if (nodes > MAX_NODES)
       throw refusal(at, `has ${nodes} properties, enum members and alternatives; at most ${MAX_NODES} are allowed`);
-    const extent = { nodes, depth: depth + 1 };
+    const extent = { nodes, depth };
     this.#extents.set(schema, extent);
     return extent;
   }
 
-  /** The schemas right below one, each with its place and what it adds to the count itself. */
-  *#children(schema: Keywords, at: string): Iterable<{ child: unknown; place: string; counts: 0 | 1 }> {
+  /** The schemas right below one, and the one that it refers to. */
+  *#children(schema: Keywords, at: string): Iterable<Child> {
     const { $ref } = own(schema);
-    if ($ref !== undefined) yield { ...this.#target($ref, at), counts: 0 };
+    if ($ref !== undefined) yield { ...this.#target($ref, at), counts: 0, deeper: 0 };
     for (const [keyword, child] of Object.entries(schema)) {
       const place = `${at}/${keyword}`;
       if (includes(ONE, keyword)) yield { child, place, counts: 0 };

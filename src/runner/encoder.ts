@@ -119,8 +119,7 @@ class EncoderProcess {
       this.#health.progressed();
       this.#take(message.id)?.answer.resolve(message.prompt);
     } else this.#health.answered();
-    if (message.ev === "error" && message.id !== undefined)
-      this.#take(message.id)?.answer.reject(remoteError(message));
+    if (message.ev === "error" && message.id !== undefined) this.#take(message.id)?.answer.reject(remoteError(message));
   }
 
   #take(id: number): Waiting | undefined {

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { asProxyError } from "../core/errors.ts";
-import { type DeviceInfo, deviceClass } from "../core/request.ts";
+import { type DeviceInfo, deviceClass, type EngineStats } from "../core/request.ts";
 import { deviceLabel } from "./device.ts";
 import type { ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
@@ -27,6 +27,7 @@ export function systemRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
         context_length: placement.contextLength,
         memory_bytes: placement.memoryBytes,
         running: placement.running,
+        engine: placement.stats && engineStats(placement.stats),
       })),
     });
   });
@@ -58,4 +59,17 @@ export function systemRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   }
 
   return app;
+}
+
+function engineStats(stats: EngineStats) {
+  return {
+    running: stats.running,
+    waiting: stats.waiting,
+    kv_blocks_reserved: stats.reservedBlocks,
+    kv_blocks: stats.maxBlocks,
+    kv_cache_usage: stats.cacheUsage,
+    prefix_reusable_prompt_tokens: stats.reusablePromptTokens,
+    steps: stats.steps,
+    step_ns: Math.round(stats.stepNs),
+  };
 }

@@ -82,9 +82,12 @@ describe("prompts of ever new lengths", () => {
   test("memory grows on and on without our bound on the CPU's cache of shapes, and hardly with it", async () => {
     const grow = async (...capacity: string[]): Promise<readonly [number, number]> => {
       const runtime = process.env["NPU_PROXY_RUNTIME_DIR"] ?? "";
-      const child = Bun.spawn([process.execPath, join(import.meta.dir, "memory-load.ts"), runtime, "600", ...capacity], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
+      const child = Bun.spawn(
+        [process.execPath, join(import.meta.dir, "memory-load.ts"), runtime, "600", ...capacity],
+        {
+          stdio: ["ignore", "pipe", "inherit"],
+        },
+      );
       return JSON.parse(await child.stdout.text()) as [number, number];
     };
     const [unbounded, bounded] = await Promise.all([grow(), grow("100")]);

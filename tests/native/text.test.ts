@@ -5,7 +5,23 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { AddonHost, type Answer } from "./addon-host.ts";
 
-const PIECES = ["Ελλάδα ", "😀", "👩‍👩‍👧 ", "你好，世界", "naïve ", "the server ", "🇫🇷", "\n", "  ", "“x” — ", "Привет", "\t", "½ ", "a", "한국 "];
+const PIECES = [
+  "Ελλάδα ",
+  "😀",
+  "👩‍👩‍👧 ",
+  "你好，世界",
+  "naïve ",
+  "the server ",
+  "🇫🇷",
+  "\n",
+  "  ",
+  "“x” — ",
+  "Привет",
+  "\t",
+  "½ ",
+  "a",
+  "한국 ",
+];
 
 /** A text of `pieces` pieces, another one for each seed. */
 function textOf(pieces: number, seed: number): string {

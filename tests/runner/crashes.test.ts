@@ -60,7 +60,13 @@ describe("model folders", () => {
     ["half the weights", "bin-half", (n) => models.truncated(n, "openvino_model.bin", 900_000), 500, /cut off/],
     ["no weights", "bin-none", (n) => models.truncated(n, "openvino_model.bin", 0), 500, /cut off/],
     ["half an XML", "xml-half", (n) => models.truncated(n, "openvino_model.xml", 200_000), 500, /server's log/],
-    ["a garbage XML", "xml-bad", (n) => models.overwritten(n, "openvino_model.xml", "\0<<>".repeat(999)), 500, /no OpenVINO/],
+    [
+      "a garbage XML",
+      "xml-bad",
+      (n) => models.overwritten(n, "openvino_model.xml", "\0<<>".repeat(999)),
+      500,
+      /no OpenVINO/,
+    ],
     [
       "an XML of unknown operations",
       "xml-odd",
@@ -72,10 +78,28 @@ describe("model folders", () => {
     ["a cut tokenizer", "tok-cut", (n) => models.truncated(n, "openvino_tokenizer.bin", 100), 500, /tokenizer/],
     ["a cut detokenizer", "detok-cut", (n) => models.truncated(n, "openvino_detokenizer.bin", 100), 500, /tokenizer/],
     ["a garbage config.json", "config-bad", (n) => models.overwritten(n, "config.json", "x"), 500, /config\.json/],
-    ["a config.json of texts", "config-odd", (n) => models.configured(n, { eos_token_id: "end", vocab_size: [] }), 500, /log/],
-    ["a context of -1", "context-minus", (n) => models.configured(n, { max_position_embeddings: -1 }), 500, /context.*-1/],
+    [
+      "a config.json of texts",
+      "config-odd",
+      (n) => models.configured(n, { eos_token_id: "end", vocab_size: [] }),
+      500,
+      /log/,
+    ],
+    [
+      "a context of -1",
+      "context-minus",
+      (n) => models.configured(n, { max_position_embeddings: -1 }),
+      500,
+      /context.*-1/,
+    ],
     ["a context of 0", "context-zero", (n) => models.configured(n, { max_position_embeddings: 0 }), 500, /context.* 0/],
-    ["half a token of context", "context-half", (n) => models.configured(n, { max_position_embeddings: 0.5 }), 500, /0\.5/],
+    [
+      "half a token of context",
+      "context-half",
+      (n) => models.configured(n, { max_position_embeddings: 0.5 }),
+      500,
+      /0\.5/,
+    ],
     [
       "a garbage generation_config.json",
       "generation-bad",
@@ -234,10 +258,10 @@ describe("runners", () => {
   }, 90_000);
 });
 
-/** Leaves a process so many MiB of address space more than it has. */
+/** Leaves a process so many MiB of address space more than it has (its soft limit: no privilege is needed to change it again). */
 async function limitMemory(pid: number, more: number): Promise<void> {
   const has = Number(/VmSize:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024;
-  const limit = Bun.spawn(["prlimit", "--pid", String(pid), `--as=${has + more * 2 ** 20}`], {
+  const limit = Bun.spawn(["prlimit", "--pid", String(pid), `--as=${has + more * 2 ** 20}:`], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   expect(await limit.exited).toBe(0);

@@ -24,7 +24,8 @@ test("clients that do not read are ended with their own error; memory stays, oth
     const response = await fetch(`${daemon.url}/api/generate`, { method: "POST", body });
     return ((await response.json()) as { response: string }).response;
   };
-  const memory = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))?.[1]) * 1024;
+  const memory = (): number =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))?.[1]) * 1024;
   expect(await ask()).toContain("Paris");
   const before = memory();
 

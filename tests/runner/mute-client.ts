@@ -39,7 +39,8 @@ export class MuteClient implements Disposable {
     const text = JSON.stringify(body);
     const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n`;
     const bytes = Buffer.from(head + text);
-    if (Number(send(this.#socket, ptr(bytes), bytes.length, 0)) !== bytes.length) throw new Error("The request was cut.");
+    if (Number(send(this.#socket, ptr(bytes), bytes.length, 0)) !== bytes.length)
+      throw new Error("The request was cut.");
   }
 
   /** Reads at last, until the server closes. */

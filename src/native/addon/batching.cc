@@ -23,6 +23,17 @@ ov::genai::SchedulerConfig scheduler_config(const Options& options) {
   return config;
 }
 
+ov::AnyMap properties(const Options& options) {
+  ov::AnyMap properties = options.properties;
+  if (!options.draft_directory.empty())
+    properties.insert(
+        ov::genai::draft_model(std::filesystem::u8path(options.draft_directory), options.device, options.properties));
+  return properties;
+}
+
+/** An engine that guesses tokens refuses requests that do not say how many. */
+constexpr double kGuesses = 5, kGuessedFrom = 3;
+
 ov::Tensor tensor(const Tokens& tokens) {
   ov::Tensor tensor(ov::element::i64, {1, tokens.size()});
   std::copy(tokens.begin(), tokens.end(), tensor.data<int64_t>());
@@ -35,9 +46,10 @@ BatchingEngine::BatchingEngine(const Options& options, Sink sink)
     : block_size_(options.device.rfind("GPU", 0) == 0 ? 16 : 32),
       max_blocks_(options.max_blocks),
       max_sequences_(std::max<size_t>(1, options.max_sequences)),
+      guesses_(options.properties.count("prompt_lookup") > 0 || !options.draft_directory.empty()),
       sink_(std::move(sink)) {
   pipeline_ = std::make_unique<ov::genai::ContinuousBatchingPipeline>(
-      std::filesystem::u8path(options.directory), scheduler_config(options), options.device, options.properties);
+      std::filesystem::u8path(options.directory), scheduler_config(options), options.device, properties(options));
   config_ = std::make_unique<Guarded<GenerationConfig>>([this] { return pipeline_->get_config(); });
   config_->check("GenerationConfig");
   check_tokenizer(pipeline_->get_tokenizer());
@@ -62,6 +74,8 @@ void BatchingEngine::warm_up() {
   for (const bool json : {true, false}) {
     Sampling sampling;
     sampling.options = {{"max_new_tokens", 4.0}, {"do_sample", false}};
+    if (guesses_) sampling.options["num_assistant_tokens"] = kGuesses;
+    if (guesses_) sampling.options["max_ngram_size"] = kGuessedFrom;
     if (json) sampling.structured = Structured{"json_schema", R"({"type":"object"})"};
     try {
       Guarded<GenerationConfig> config([this] { return GenerationConfig(**config_); });
@@ -113,15 +127,16 @@ void BatchingEngine::run() {
 
 void BatchingEngine::cancel_now(uint64_t id) {
   std::vector<Piece> pieces;
-  const auto end = [&pieces](std::shared_ptr<Stream> stream) {
-    pieces.push_back({std::move(stream), {}, {}, End{Finish::cancelled, Code::closed, ""}});
+  const auto end = [&pieces](std::shared_ptr<Stream> stream, int64_t prompt_ns, int64_t decode_ns) {
+    pieces.push_back(
+        {std::move(stream), {}, {}, End{Finish::cancelled, Code::closed, "", prompt_ns, decode_ns}});
   };
   for (auto arrival = waiting_.begin(); arrival != waiting_.end();) {
     if (arrival->request.id != id) {
       ++arrival;
       continue;
     }
-    end(std::make_shared<Stream>(id, false));
+    end(std::make_shared<Stream>(id, false), 0, 0);
     arrival = waiting_.erase(arrival);
     mailbox_.leave();
   }
@@ -129,7 +144,10 @@ void BatchingEngine::cancel_now(uint64_t id) {
     if (running.stream->id != id || running.ended) continue;
     running.handle->cancel();
     running.ended = true;
-    end(running.stream);
+    if (running.first == 0)
+      end(running.stream, 0, 0);
+    else
+      end(running.stream, running.first - running.submitted, running.last - running.first);
   }
   text_->push(std::move(pieces));
 }

@@ -53,6 +53,8 @@ class BatchingEngine : public Engine {
   void note(int64_t step_ns);
 
   const size_t block_size_, max_blocks_, max_sequences_;
+  /** Prompt lookup or a draft model is on. */
+  const bool guesses_;
   Sink sink_;
   std::unique_ptr<ov::genai::ContinuousBatchingPipeline> pipeline_;
   std::unique_ptr<Guarded<ov::genai::GenerationConfig>> config_;

@@ -148,6 +148,8 @@ Options engine_options(const Napi::Value& value) {
     options.max_sequences = count_field(scheduler, "maxSequences");
     options.prefix_caching = flag_field(scheduler, "prefixCaching");
     options.max_blocks = count_field(scheduler, "maxBlocks");
+    const Napi::Value draft = fields.Get("draft");
+    if (!draft.IsUndefined()) options.draft_directory = string_field(object(draft, "draft"), "directory");
   } else {
     options.capacity = count_field(fields, "capacity");
   }

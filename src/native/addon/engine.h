@@ -50,6 +50,8 @@ struct Options {
   ov::AnyMap properties;
   size_t max_batched_tokens = 256, max_sequences = 64, max_blocks = 1024;
   bool prefix_caching = true;
+  /** Folder of a draft model; empty: none. */
+  std::string draft_directory;
   /** KV capacity of the static pipeline, in tokens. */
   size_t capacity = 0;
 };

@@ -226,6 +226,10 @@ struct PipelineMetrics {
   ~PipelineMetrics() {}
 };
 
+/** The entry of a pipeline's properties that makes another model guess tokens for it. */
+GENAI_API std::pair<std::string, ov::Any> draft_model(const std::filesystem::path& directory, const std::string& device,
+                                                      const ov::AnyMap& properties);
+
 class GENAI_API ContinuousBatchingPipeline {
  public:
   ContinuousBatchingPipeline(const std::filesystem::path& directory, const SchedulerConfig& scheduler,

@@ -43,6 +43,7 @@ export function running(placement: Placement) {
     size_vram: onCpu ? 0 : memoryBytes,
     context_length: placement.contextLength,
     processor: deviceLabel(device),
+    ...(placement.tuning?.length && { tuning: placement.tuning }),
   };
 }
 
