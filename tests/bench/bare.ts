@@ -56,7 +56,7 @@ export async function startBare(python: string, directory: string): Promise<Bare
   return {
     pid: child.pid,
     async measure(prompts, tokens) {
-      child.stdin.write(`${JSON.stringify({ prompts, tokens })}\n`);
+      void child.stdin.write(`${JSON.stringify({ prompts, tokens })}\n`);
       await child.stdin.flush();
       return (await answer()).streams;
     },

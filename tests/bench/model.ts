@@ -10,7 +10,7 @@ import { publishFolder } from "../../build/publish.ts";
 const generator = inProject("build", "demo-model", "make_tiny_llm.py");
 
 /** TinyLlama-1.1B's shape. */
-const shape = { hidden: 2048, layers: 22, heads: 32, "kv-heads": 4, ffn: 5632, vocab: 32_000, q: "q4_0" };
+const shape = { hidden: 2048, layers: 22, heads: 32, "kv-heads": 4, ffn: 5632, vocab: 32_000, kind: "q4_0" };
 
 /**
  * A folder in OpenVINO's layout: the checkout's demo, a random model of TinyLlama-1.1B's shape (620 MB, made once in a

@@ -91,7 +91,10 @@ function addon(): Addon {
   return loaded;
 }
 
-process.on("message", async ({ call, method, args }: Call) => {
+process.on("message", (message: Call) => void answer(message));
+process.on("disconnect", () => process.exit(0));
+
+async function answer({ call, method, args }: Call): Promise<void> {
   let reply: Reply;
   try {
     const result: unknown = await (methods[method] as (...given: unknown[]) => unknown)(...args);
@@ -101,5 +104,4 @@ process.on("message", async ({ call, method, args }: Call) => {
     reply = { call, error: { code, message } };
   }
   process.send?.(reply);
-});
-process.on("disconnect", () => process.exit(0));
+}

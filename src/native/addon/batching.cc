@@ -128,8 +128,7 @@ void BatchingEngine::run() {
 void BatchingEngine::cancel_now(uint64_t id) {
   std::vector<Piece> pieces;
   const auto end = [&pieces](std::shared_ptr<Stream> stream, int64_t prompt_ns, int64_t decode_ns) {
-    pieces.push_back(
-        {std::move(stream), {}, {}, End{Finish::cancelled, Code::closed, "", prompt_ns, decode_ns}});
+    pieces.push_back({std::move(stream), {}, {}, End{Finish::cancelled, Code::closed, "", prompt_ns, decode_ns}});
   };
   for (auto arrival = waiting_.begin(); arrival != waiting_.end();) {
     if (arrival->request.id != id) {

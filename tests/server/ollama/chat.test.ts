@@ -133,6 +133,11 @@ test.each([
   ["/api/generate", { model: "demo", prompt: 5 }, "prompt must be a string"],
   ["/api/show", {}, "model is required"],
   ["/api/chat", "", "missing request body"],
+  ["/api/chat", { ...hello, top_logprobs: 21 }, "top_logprobs must be between 0 and 20"],
+  ["/api/generate", { model: "demo", prompt: "x", top_logprobs: -1 }, "top_logprobs must be between 0 and 20"],
+  ["/api/chat", { ...hello, format: "yaml" }, 'invalid format; expected "json" or a valid JSON Schema object'],
+  ["/api/chat", { ...hello, format: [] }, 'invalid format; expected "json" or a valid JSON Schema object'],
+  ["/api/chat", { ...hello, format: { enum: [] } }, "The schema at #/enum must be an array with at least one value."],
 ])("a bad body gets 400 in Ollama's words: %s %j", async (path, body, error) => {
   await using server = await startScripted();
   const response = await server.post(path, body);
@@ -142,8 +147,6 @@ test.each([
 
 test.each([
   ["/api/chat", { ...hello, tools: [{}] }, "tools"],
-  ["/api/chat", { ...hello, format: "json" }, "format"],
-  ["/api/chat", { ...hello, logprobs: true }, "logprobs"],
   ["/api/chat", { model: "demo", messages: [{ role: "user", content: "x", images: ["eA=="] }] }, "messages[0].images"],
   ["/api/generate", { model: "demo", prompt: "x", images: ["eA=="] }, "images"],
   ["/api/generate", { model: "demo", prompt: "x", suffix: "y" }, "suffix"],
@@ -168,6 +171,43 @@ test("the same fields without a value are fine", async () => {
     keep_alive: "5m",
   };
   expect((await server.post("/api/chat", { ...hello, ...empty, stream: false })).status).toBe(200);
+});
+
+test("format becomes a grammar", async () => {
+  await using server = await startScripted();
+  const schema = { type: "object", properties: { a: { type: "string" } } };
+  for (const [format, grammar] of [
+    ["json", { kind: "json_schema", source: '{"type":"object"}' }],
+    [schema, { kind: "json_schema", source: JSON.stringify(schema) }],
+    [null, undefined],
+  ]) {
+    await server.post("/api/chat", { ...hello, stream: false, format });
+    expect(server.runtime.last.request.sampling.grammar).toEqual(grammar as never);
+    await server.post("/api/generate", { model: "demo", prompt: "x", stream: false, format });
+    expect(server.runtime.last.request.sampling.grammar).toEqual(grammar as never);
+  }
+});
+
+test("logprobs are told with each text and with the whole, and only when asked for", async () => {
+  await using server = await startScripted();
+  server.runtime.script = (generation) => {
+    generation.events.push({ type: "delta", text: "Hé", tokens: 1, logprobs: [{ token: "Hé", logprob: -0.5 }] });
+    generation.events.push({ type: "delta", text: "", tokens: 1, logprobs: [{ token: "!", logprob: -1 }] });
+    generation.done();
+  };
+  const he = { token: "Hé", logprob: -0.5, bytes: [72, 195, 169], top_logprobs: [] };
+  const bang = { token: "!", logprob: -1, bytes: [33], top_logprobs: [] };
+  const asked = { ...hello, logprobs: true, top_logprobs: 3 };
+  expect(linesOf(await (await server.post("/api/chat", asked)).text()).map((line) => line["logprobs"])).toEqual([
+    [he],
+    [bang],
+    undefined,
+  ]);
+  expect(server.runtime.last.request.sampling.logprobs).toBe(true);
+  const whole = await server.post("/api/generate", { model: "demo", prompt: "x", logprobs: true, stream: false });
+  expect((await whole.json()) as unknown).toMatchObject({ response: "Hé", logprobs: [he, bang] });
+  await server.post("/api/chat", { ...hello, logprobs: false, stream: false });
+  expect(server.runtime.last.request.sampling.logprobs).toBeUndefined();
 });
 
 test("an empty conversation or prompt loads the model", async () => {
