@@ -64,12 +64,13 @@ function countSignals(): { readonly first: Promise<NodeJS.Signals>; readonly sec
 
 function greeting(url: string, port: number): string {
   const question = "What is the capital of France?";
+  const program = Bun.isStandaloneExecutable ? "npu-proxy" : `npx --yes bun@${Bun.version} src/main.ts`;
   const flag = port === DEFAULT_PORT ? "" : ` --port ${port}`;
   const body = JSON.stringify({ model: "demo", messages: [{ role: "user", content: question }], stream: false });
   return `npu-proxy ${version} listens on ${url}
 
 Try it:
-  npu-proxy run${flag} demo "${question}"
+  ${program} run${flag} demo "${question}"
   curl ${url}/api/chat -d '${body}'
 `;
 }

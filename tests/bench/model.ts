@@ -27,7 +27,7 @@ export async function modelFolder(name: string, python: string): Promise<string>
 
 async function randomModel(python: string): Promise<string> {
   const folder = join(cacheFolder(), "bench", "random-1.1b");
-  const isWhole = (candidate: string) => existsSync(join(candidate, "tokenizer.json"));
+  const isWhole = (candidate: string) => existsSync(join(candidate, "tokenizer_config.json"));
   await publishFolder(folder, isWhole, async (temporary) => {
     console.log("making a random model of 1.1 billion parameters; it is kept");
     const flags = Object.entries(shape).flatMap(([flag, value]) => [`--${flag}`, String(value)]);

@@ -33,7 +33,7 @@ const BAD: readonly Structured[] = [
 
 for (const [where, load] of [
   ["the CPU", () => AddonHost.onCpu()],
-  ["the NPU's path", () => AddonHost.onEmulatedNpu(128, 128)],
+  ["the NPU's path", () => AddonHost.onEmulatedNpu(128, 384)],
 ] as const)
   describe(`structured output on ${where}`, () => {
     let host: AddonHost;
@@ -47,7 +47,7 @@ for (const [where, load] of [
       await host.call("validateGrammar", structured);
       const texts: string[] = [];
       for (const rng_seed of [1, 2, 3, 4, 5]) {
-        const sampling = { structured, do_sample: true, temperature: 50, rng_seed, max_new_tokens: 180 };
+        const sampling = { structured, do_sample: true, temperature: 50, rng_seed, max_new_tokens: 380 };
         const answer = await host.ask("Tell me about animals.", sampling);
         expect([answer.code, answer.message]).toEqual([undefined, undefined]);
         if (answer.finish === "stop") texts.push(answer.text);

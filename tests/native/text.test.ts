@@ -34,8 +34,8 @@ function textOf(pieces: number, seed: number): string {
 const literal = (text: string) => ({ kind: "grammar", source: `root ::= ${JSON.stringify(text)}` }) as const;
 
 for (const [where, load, pieces, streams] of [
-  ["the CPU", () => AddonHost.onCpu({ maxBlocks: 4096 }), 110, 32],
-  ["the NPU's path", () => AddonHost.onEmulatedNpu(64, 960), 110, 2],
+  ["the CPU", () => AddonHost.onCpu({ maxBlocks: 4096 }), 90, 32],
+  ["the NPU's path", () => AddonHost.onEmulatedNpu(64, 960), 90, 2],
 ] as const)
   describe(`text on ${where}`, () => {
     let host: AddonHost;
