@@ -54,7 +54,7 @@ BatchingEngine::BatchingEngine(const Options& options, Sink sink)
   config_->check("GenerationConfig");
   check_tokenizer(pipeline_->get_tokenizer());
   warm_up();
-  text_ = std::make_unique<TextThread>(pipeline_->get_tokenizer(), sink_);
+  text_ = std::make_unique<TextThread>(pipeline_->get_tokenizer(), options.directory, sink_);
   stats_.max_blocks = max_blocks_;
   thread_ = std::thread([this] {
     try {

@@ -119,6 +119,8 @@ class GENAI_API Tokenizer {
                                   const std::string& chat_template, const std::optional<JsonContainer>& tools,
                                   const std::optional<JsonContainer>& extra_context) const;
   std::string get_chat_template() const;
+  /** The bytes of each token, by id. Throws for a detokenizer without such a table. */
+  const std::vector<std::string>& get_vocab_vector() const;
   int64_t get_pad_token_id() const;
   int64_t get_bos_token_id() const;
   int64_t get_eos_token_id() const;

@@ -60,7 +60,7 @@ StaticEngine::StaticEngine(const Options& options, Sink sink)
   tokenizer_ = std::make_unique<ov::genai::Tokenizer>((*pipeline_)->get_tokenizer());
   check_tokenizer(*tokenizer_);
   warm_up();
-  text_ = std::make_unique<TextThread>(*tokenizer_, std::move(sink));
+  text_ = std::make_unique<TextThread>(*tokenizer_, options.directory, std::move(sink));
   thread_ = std::thread([this] {
     try {
       run();

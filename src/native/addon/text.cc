@@ -18,10 +18,18 @@ void finish(Event& event, const End& end) {
   event.decode_ns = end.decode_ns;
 }
 
+/** A decode spread over the cores would take them from the step that runs beside it. */
+ov::genai::Tokenizer on_one_core(const std::string& directory) {
+  return ov::genai::Tokenizer(std::filesystem::u8path(directory), {{"INFERENCE_NUM_THREADS", 1}});
+}
+
 }  // namespace
 
-TextThread::TextThread(ov::genai::Tokenizer tokenizer, Sink sink)
-    : detokenizer_(std::move(tokenizer)), sink_(std::move(sink)), thread_([this] { run(); }) {}
+TextThread::TextThread(ov::genai::Tokenizer tokenizer, const std::string& directory, Sink sink)
+    : bytes_(tokenizer),
+      detokenizer_(bytes_ ? std::move(tokenizer) : on_one_core(directory)),
+      sink_(std::move(sink)),
+      thread_([this] { run(); }) {}
 
 void TextThread::push(std::vector<Piece>&& pieces) {
   if (pieces.empty()) return;
@@ -104,7 +112,31 @@ void TextThread::round() {
   sink_(std::move(events));
 }
 
+Event TextThread::decode_bytes(Stream& stream) const {
+  if (!stream.utf8) stream.utf8.emplace(bytes_.text());
+  Event event;
+  event.id = stream.id;
+  event.tokens = stream.pending.size();
+  for (size_t index = 0; index < stream.pending.size(); ++index) {
+    std::string added;
+    bytes_.decode(stream.pending[index], *stream.utf8, added);
+    if (stream.end && index + 1 == stream.pending.size()) stream.utf8->finish(added);
+    event.text += added;
+    if (stream.logprobs) event.logprobs.emplace_back(std::move(added), stream.pending_logprobs[index]);
+  }
+  if (stream.end && stream.pending.empty()) stream.utf8->finish(event.text);
+  stream.pending.clear();
+  stream.pending_logprobs.clear();
+  if (stream.end) finish(event, *stream.end);
+  stream.ended = stream.end.has_value();
+  return event;
+}
+
 void TextThread::decode(const std::vector<Stream*>& streams, std::vector<Event>& events) {
+  if (bytes_) {
+    for (Stream* stream : streams) events.push_back(decode_bytes(*stream));
+    return;
+  }
   std::vector<Tokens> rows;
   for (Stream* stream : streams) {
     const size_t count = share(*stream);

@@ -11,6 +11,7 @@
 
 #include "detokenizer.h"
 #include "engine.h"
+#include "token-bytes.h"
 
 namespace npu_proxy {
 
@@ -27,6 +28,8 @@ struct Stream {
   Stream(uint64_t id, bool logprobs) : id(id), logprobs(logprobs) {}
   const uint64_t id;
   const bool logprobs;
+  /** How far the text is: in bytes where the tokenizer has a table of them, else in a window of tokens. */
+  std::optional<Utf8> utf8;
   Window window;
   Tokens pending;
   std::vector<float> pending_logprobs;
@@ -43,12 +46,13 @@ struct Piece {
 };
 
 /**
- * Takes what has piled up, decodes it in one call, hands out one event per answer. A lone answer is never kept waiting;
- * many share the cost of the call. What piles up is bounded by the max_new_tokens of what the engine admitted.
+ * Takes what has piled up, decodes it (in one call, where it takes the library), hands out one event per answer. A lone
+ * answer is never kept waiting; many share the cost of the call. What piles up is bounded by the max_new_tokens of what
+ * the engine admitted.
  */
 class TextThread {
  public:
-  TextThread(ov::genai::Tokenizer tokenizer, Sink sink);
+  TextThread(ov::genai::Tokenizer tokenizer, const std::string& directory, Sink sink);
   ~TextThread() { stop(); }
   void push(std::vector<Piece>&& pieces);
   /** An event of a request that never got an answer under way; in order with the others. */
@@ -61,7 +65,9 @@ class TextThread {
   void gather(std::vector<Piece>&& pieces);
   void round();
   void decode(const std::vector<Stream*>& streams, std::vector<Event>& events);
+  Event decode_bytes(Stream& stream) const;
 
+  const TokenBytes bytes_;
   Detokenizer detokenizer_;
   Sink sink_;
   std::vector<std::shared_ptr<Stream>> active_;

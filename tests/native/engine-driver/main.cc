@@ -30,6 +30,7 @@
 #include "engine.h"
 #include "guarded.h"
 #include "self-check.h"
+#include "token-bytes.h"
 
 using namespace npu_proxy;
 
@@ -163,8 +164,40 @@ bool streams_whole(Detokenizer& detokenizer, size_t length, size_t burst, unsign
   return text == detokenizer.decode({all})[0];
 }
 
+void as_bytes(ov::genai::Tokenizer tokenizer) {
+  const TokenBytes bytes(tokenizer);
+  expect(bool(bytes), "the demo's tokens are known by their bytes");
+  Detokenizer detokenizer(tokenizer);
+  std::mt19937 random(11);
+  size_t equal = 0, whole = 0;
+  for (size_t round = 0; round < 40; ++round) {
+    Tokens tokens;
+    for (size_t left = 100; left > 0; --left) tokens.push_back(random() % 768);
+    Utf8 utf8 = bytes.text();
+    std::string text;
+    for (const int64_t token : tokens) {
+      std::string added;
+      bytes.decode(token, utf8, added);
+      whole += added.empty() || (added[0] & 0xC0) != 0x80;
+      text += added;
+    }
+    utf8.finish(text);
+    equal += text == detokenizer.decode({tokens})[0];
+  }
+  expect(equal == 40 && whole == 4000, "4,000 random tokens are the same text, in whole characters, by bytes");
+  // The whole machine of characters, against the library's on tokens that are single bytes of text.
+  std::string shown;
+  Utf8 replacing(true);
+  for (const unsigned char byte : std::string("a\xE2\x82z\xC0\x80\xF0\x9F\x98\x80\x80\xE2\x82"))
+    replacing.push(byte, shown);
+  replacing.finish(shown);
+  const std::string mark = "\xEF\xBF\xBD";
+  expect(shown == "a" + mark + "z" + mark + mark + "\xF0\x9F\x98\x80" + mark + mark, "what is no character is shown");
+}
+
 void detokenized(const std::string& directory) {
   const ov::genai::Tokenizer tokenizer(std::filesystem::u8path(directory));
+  as_bytes(tokenizer);
   Detokenizer detokenizer(tokenizer);
   for (const size_t burst : {1, 3, 16})
     expect(streams_whole(detokenizer, 4000 / burst * burst, burst, burst),
