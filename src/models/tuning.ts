@@ -2,7 +2,7 @@
  * What the user set for single models: `models.json` in the config folder, by name:
  * { "phi-3": { "prompt_lookup": true, "draft_model": "phi-3-draft", "chat_template": "{% for … %}" } }
  */
-import { readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ProxyError } from "../core/errors.ts";
@@ -17,14 +17,14 @@ const file = v.record(v.string(), entry);
 export type TuningEntry = v.InferOutput<typeof entry>;
 
 /** @throws ProxyError invalid_setting, naming what in the file is wrong */
-export async function readTuning(configDirectory: string): Promise<ReadonlyMap<string, TuningEntry>> {
-  const text = await readFile(join(configDirectory, "models.json"), "utf8").catch(() => undefined);
-  if (text === undefined) return new Map();
+export function readTuning(configDirectory: string): ReadonlyMap<string, TuningEntry> {
+  const path = join(configDirectory, "models.json");
+  if (!existsSync(path)) return new Map();
   const refuse = (what: string): ProxyError =>
     new ProxyError("invalid_setting", `models.json in the config folder: ${what}. Correct it or remove it.`);
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = JSON.parse(readFileSync(path, "utf8"));
   } catch {
     throw refuse("it is no JSON");
   }

@@ -9,7 +9,7 @@ const KEPT = 8;
 
 export class Tokenizers {
   readonly #addon: Addon;
-  readonly #loaded = new Map<string, Promise<NativeTokenizer>>();
+  readonly #loaded = new Map<string, Promise<Loaded>>();
 
   constructor(addon: Addon) {
     this.#addon = addon;
@@ -22,21 +22,21 @@ export class Tokenizers {
    */
   async encode(directory: string, prompt: Prompt): Promise<Int32Array> {
     try {
-      const tokenizer = await this.#get(directory);
-      if (prompt.kind === "text") return await tokenizer.encode(prompt.text, true);
+      const { tokenizer, limit } = await this.#get(directory);
+      if (prompt.kind === "text") return whole(await tokenizer.encode(prompt.text, true), limit);
       const text = await tokenizer.applyChatTemplate(JSON.stringify(prompt.messages), {
         addGenerationPrompt: true,
         ...(prompt.tools && { tools: JSON.stringify(prompt.tools) }),
         ...(prompt.extra && { extra: JSON.stringify(prompt.extra) }),
         ...(prompt.template !== undefined && { template: prompt.template }),
       });
-      return await tokenizer.encode(text, false); // the template wrote the special tokens itself
+      return whole(await tokenizer.encode(text, false), limit); // the template wrote the special tokens itself
     } catch (error) {
       throw nativeError(error);
     }
   }
 
-  #get(directory: string): Promise<NativeTokenizer> {
+  #get(directory: string): Promise<Loaded> {
     const loaded = this.#loaded.get(directory) ?? this.#load(directory);
     this.#loaded.delete(directory);
     this.#loaded.set(directory, loaded); // last in the map: used last
@@ -45,13 +45,44 @@ export class Tokenizers {
     return loaded;
   }
 
-  #load(directory: string): Promise<NativeTokenizer> {
-    return this.#addon.loadTokenizer({ directory }).catch((error: unknown) => {
+  async #load(directory: string): Promise<Loaded> {
+    try {
+      const tokenizer = await this.#addon.loadTokenizer({ directory });
+      return { tokenizer, limit: await findLimit(tokenizer) };
+    } catch (error) {
       this.#loaded.delete(directory);
       throw new ProxyError("load_failed", "The model's tokenizer does not load; the server's log has the reason.", {
         detail: nativeError(error).detail ?? "",
         cause: error,
       });
-    });
+    }
   }
+}
+
+interface Loaded {
+  readonly tokenizer: NativeTokenizer;
+  /** Tokens that it cuts a longer text to, without a word; Infinity where it does not. */
+  readonly limit: number;
+}
+
+/** Some tokenizers' graphs end in a truncation (8,192 for those that GenAI makes from GGUF): two long texts tell. */
+async function findLimit(tokenizer: NativeTokenizer): Promise<number> {
+  const [long, longer] = [
+    await tokenizer.encode("a ".repeat(LONG), false),
+    await tokenizer.encode("a ".repeat(2 * LONG), false),
+  ];
+  return long.length === longer.length ? long.length : Number.POSITIVE_INFINITY;
+}
+
+const LONG = 1 << 17;
+
+/** @throws ProxyError context_length_exceeded: the tokenizer dropped a part of the prompt. */
+function whole(ids: Int32Array, limit: number): Int32Array {
+  if (ids.length < limit) return ids;
+  throw new ProxyError(
+    "context_length_exceeded",
+    `The prompt has ${limit} tokens or more and this model's tokenizer takes at most ${limit - 1}. ` +
+      "Shorten the prompt or the conversation.",
+    { param: "messages" },
+  );
 }

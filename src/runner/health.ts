@@ -37,7 +37,6 @@ export class RunnerHealth {
     if (this.#timer !== undefined) return;
     this.#lastAnswer = this.#lastProgress = performance.now();
     this.#timer = setInterval(() => this.#check(), ASK_EVERY_MS);
-    this.#options.connection.send({ op: "stats" });
   }
 
   answered(): void {

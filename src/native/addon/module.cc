@@ -54,7 +54,8 @@ Napi::Value load_tokenizer(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "loadTokenizer needs an object.");
   const std::string directory = string_field(info[0].As<Napi::Object>(), "directory");
   return run(info.Env(), Code::load, [directory] {
-    ov::genai::Tokenizer tokenizer(std::filesystem::u8path(directory));
+    // Texts are short: spreading one over the cores costs more than it brings, and takes them from the engines.
+    ov::genai::Tokenizer tokenizer(std::filesystem::u8path(directory), {{"INFERENCE_NUM_THREADS", 1}});
     check_tokenizer(tokenizer);
     return
         [tokenizer](Napi::Env env) { return TokenizerObject::make(env, classes(env)->tokenizer.Value(), tokenizer); };

@@ -1,5 +1,6 @@
 #include "tokenizer-object.h"
 
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,9 @@ Napi::Function TokenizerObject::define(Napi::Env env) {
        InstanceAccessor<&TokenizerObject::chat_template>("chatTemplate", napi_enumerable)});
 }
 
+/** Some tokenizers cut a long text to its last tokens without a word. */
+constexpr int64_t kNoLimit = std::numeric_limits<int32_t>::max();
+
 Napi::Object TokenizerObject::make(Napi::Env env, const Napi::Function& constructor, Tokenizer tokenizer) {
   return constructor.New({Napi::External<Tokenizer>::New(env, &tokenizer)});
 }
@@ -62,7 +66,8 @@ TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
 Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
   const bool special = info[1].ToBoolean();
   return run(info.Env(), Code::invalid, [tokenizer = tokenizer_, input = text(info, 0).Utf8Value(), special]() mutable {
-    const ov::Tensor ids = tokenizer.encode(input, {{"add_special_tokens", special}}).input_ids;
+    const ov::Tensor ids =
+        tokenizer.encode(input, {{"add_special_tokens", special}, {"max_length", kNoLimit}}).input_ids;
     const int64_t* first = ids.data<int64_t>();
     std::vector<int64_t> result(first, first + ids.get_size());
     return [result = std::move(result)](Napi::Env env) { return to_js(env, result); };
