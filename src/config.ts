@@ -84,6 +84,13 @@ const table = {
     expected: "a whole number of tokens, 1 or more",
     parse: whole(1),
   },
+  kvCacheSize: {
+    env: "NPU_PROXY_KV_CACHE_SIZE",
+    default: "0",
+    help: "Most MiB that a model's KV cache may take; 0: two fifths of the memory that is free beside it.",
+    expected: "a whole number of MiB, 0 or more",
+    parse: whole(0),
+  },
   npuEmulation: {
     env: "NPU_PROXY_NPU_EMULATION",
     default: "",

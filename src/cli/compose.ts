@@ -23,6 +23,7 @@ export function composeRuntime(config: Config, observer: Observer): Runtime {
     maxPromptTokens: config.maxPromptLen,
     minResponseTokens: config.minResponseLen,
     maxOutput: config.maxOutput,
+    kvCacheBytes: config.kvCacheSize * 2 ** 20,
     loadTimeoutMs: config.loadTimeoutMs,
     inferenceTimeoutMs: config.inferenceTimeoutMs,
   };

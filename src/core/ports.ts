@@ -31,6 +31,8 @@ export interface Model {
   /** Longest prompt + answer, in tokens. */
   readonly contextLength: number;
   readonly embeddingLength: number;
+  /** Numbers that one token leaves in the KV cache; 0 or absent where its config does not tell. */
+  readonly kvValuesPerToken?: number;
   readonly chatTemplate: string;
   /** The sampling parameters of its generation_config.json. */
   readonly defaults: Sampling;

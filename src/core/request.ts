@@ -130,6 +130,8 @@ export interface LoadOptions {
   /** Longest prompt, and longest prompt + answer, of this placement, in tokens. */
   readonly maxPromptTokens: number;
   readonly contextLength: number;
+  /** KV blocks that requests may reserve together. */
+  readonly kvBlocks: number;
   /** Prompt tokens of one engine step, as an earlier load measured it; absent: measure. */
   readonly prefillChunk?: number;
   /** Guess several tokens at once from the prompt's own text: faster where answers repeat it. */

@@ -51,9 +51,19 @@ export async function inspectModel(name: string, directory: string): Promise<Mod
     quantization: quantization(constants),
     contextLength,
     embeddingLength: number(text["hidden_size"]) ?? 0,
+    kvValuesPerToken: kvValuesPerToken(text),
     chatTemplate: await chatTemplate(directory),
     defaults: samplingDefaults(generation ?? {}),
   };
+}
+
+/** Numbers that one token leaves in the KV cache; 0 where the config does not tell. */
+function kvValuesPerToken(config: Record<string, unknown>): number {
+  const heads = number(config["num_attention_heads"]) ?? 0;
+  const headSize = number(config["head_dim"]) ?? (heads > 0 ? (number(config["hidden_size"]) ?? 0) / heads : 0);
+  const values =
+    (number(config["num_hidden_layers"]) ?? 0) * (number(config["num_key_value_heads"]) ?? heads) * headSize * 2;
+  return Number.isFinite(values) && values > 0 ? values : 0;
 }
 
 interface Constant {

@@ -11,12 +11,6 @@ const NPU_ON_CPU = { NPU_USE_NPUW: "YES", NPUW_DEVICES: "CPU", NPUW_ONLINE_PIPEL
 /** Without it the CPU plugin's cache of compiled shapes grows with every new prompt length. */
 const CPU_SHAPES_CACHED = 100;
 
-/** Tokens that one KV block holds. */
-const KV_BLOCK: Readonly<Record<"GPU" | "CPU", number>> = { GPU: 16, CPU: 32 };
-
-/** KV cache that requests may reserve together, in whole contexts of the model. */
-const MOST_CONTEXTS = 64;
-
 /** Ids of the load's own requests; those of clients count up from 1. */
 const WARM_UP = Number.MAX_SAFE_INTEGER;
 const WARM_UP_TOKENS = 4;
@@ -100,7 +94,7 @@ export class WarmEngine {
 
 /** The addon's options for a placement. */
 export function engineOptions(options: LoadOptions, maxBatchedTokens: number): EngineOptions {
-  const { directory, device, emulateNpu, compileCache, promptLookup, draftDirectory, ...shape } = options;
+  const { directory, device, emulateNpu, compileCache, promptLookup, draftDirectory, kvBlocks, ...shape } = options;
   const kind = deviceClass(device);
   // Compiling for a CPU takes no longer than reading the blob would.
   const cache = compileCache === undefined || kind === "CPU" || emulateNpu ? {} : { CACHE_DIR: compileCache };
@@ -131,7 +125,7 @@ export function engineOptions(options: LoadOptions, maxBatchedTokens: number): E
       maxBatchedTokens,
       maxSequences: 256,
       prefixCaching: true,
-      maxBlocks: Math.ceil((MOST_CONTEXTS * shape.contextLength) / KV_BLOCK[kind]),
+      maxBlocks: kvBlocks,
     },
   };
 }

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { asProxyError, ProxyError } from "../core/errors.ts";
+import { kvBlocks } from "../core/kv-budget.ts";
 import type { EngineHost, Model, Observer } from "../core/ports.ts";
 import type { Device, DeviceInfo, FromRunner, ToRunner } from "../core/request.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
@@ -15,6 +16,8 @@ export interface EngineHostOptions {
   readonly command: readonly string[];
   readonly observer: Observer;
   readonly limits: {
+    /** 0: a share of the memory that there is. */
+    readonly kvCacheBytes: number;
     readonly loadTimeoutMs: number;
     readonly inferenceTimeoutMs: number;
   };
@@ -118,6 +121,14 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
               device,
               emulateNpu: emulateNpu && device === "NPU",
               ...shape,
+              kvBlocks: kvBlocks({
+                device,
+                valuesPerToken: model.kvValuesPerToken ?? 0,
+                contextLength: shape.contextLength,
+                modelBytes: model.size,
+                availableBytes: process.availableMemory(),
+                wantedBytes: limits.kvCacheBytes,
+              }),
               ...(prefillChunk !== undefined && { prefillChunk }),
               ...(model.tuning?.promptLookup && { promptLookup: true }),
               ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),

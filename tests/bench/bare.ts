@@ -40,7 +40,7 @@ export interface Bare extends AsyncDisposable {
 export async function startBare(python: string, directory: string): Promise<Bare> {
   // The shape decides how much is admitted at once, and the bare pipeline admits everything.
   const shape = { maxPromptTokens: 1, contextLength: 1 };
-  const options = { directory, device: "CPU", emulateNpu: false, ...shape };
+  const options = { directory, device: "CPU", emulateNpu: false, kvBlocks: 1, ...shape };
   const { properties, scheduler } = engineOptions(options, FIRST_CHUNK);
   const argument = JSON.stringify({ directory, properties, scheduler });
   const child = Bun.spawn([python, join(import.meta.dir, "bare.py"), argument], {

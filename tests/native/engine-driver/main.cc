@@ -240,6 +240,53 @@ void together_and_oversubscribed(const std::string& directory) {
   expect(ample.answers.late() + tight.answers.late() == 0, "no event comes after the last");
 }
 
+/** Answers that differ from the same request alone, of 24 at once and 360 in all, on GenAI itself without our
+ * admission. */
+size_t wrong_without_admission(const std::string& directory, size_t pool_blocks) {
+  ov::genai::SchedulerConfig scheduler;
+  scheduler.num_kv_blocks = pool_blocks;
+  scheduler.enable_prefix_caching = true;
+  ov::genai::ContinuousBatchingPipeline pipeline(std::filesystem::u8path(directory), scheduler, "CPU");
+  ov::genai::Tokenizer tokenizer = pipeline.get_tokenizer();
+  const Guarded<ov::genai::GenerationConfig> config([&] { return pipeline.get_config(); });
+  config->update_generation_config(generation_properties(greedy(48)));
+  uint64_t next = 1;
+  const auto ask = [&](size_t index) {
+    std::string text = "<|im_start|>user\n";
+    for (size_t part = 0; part <= index % 7; ++part) text += kQuestions[(index + part) % kQuestions.size()] + " ";
+    text += "<|im_end|>\n<|im_start|>assistant\n";
+    return pipeline.add_request(next++, tokenizer.encode(text, {{"add_special_tokens", false}}).input_ids, *config);
+  };
+  const auto tokens = [](ov::genai::GenerationHandle& handle) {
+    Tokens all;
+    while (handle->can_read())
+      for (const auto& [sequence, output] : handle->read())
+        all.insert(all.end(), output.generated_ids.begin(), output.generated_ids.end());
+    return all;
+  };
+  std::vector<Tokens> alone;
+  for (size_t index = 0; index < 24; ++index) {
+    auto handle = ask(index);
+    while (pipeline.has_non_finished_requests()) pipeline.step();
+    alone.push_back(tokens(handle));
+  }
+  size_t wrong = 0;
+  for (size_t round = 0; round < 15; ++round) {
+    std::vector<ov::genai::GenerationHandle> handles;
+    for (size_t index = 0; index < 24; ++index) handles.push_back(ask(index));
+    while (pipeline.has_non_finished_requests()) pipeline.step();
+    for (size_t index = 0; index < 24; ++index) wrong += tokens(handles[index]) != alone[index];
+  }
+  return wrong;
+}
+
+/** Why there is admission: GenAI preempts when its pool is too small, and answers wrongly without a sign. */
+void preempted(const std::string& directory) {
+  const size_t small = wrong_without_admission(directory, 24), ample = wrong_without_admission(directory, 2048);
+  std::printf("     of 360 answers wrong without admission: %zu with 24 blocks, %zu with 2,048\n", small, ample);
+  expect(small > ample, "a pool that is too small makes GenAI answer wrongly, which admission prevents");
+}
+
 void cancelled(const std::string& directory) {
   Run run(directory, 4096);
   std::vector<uint64_t> ids;
@@ -361,6 +408,7 @@ int main(int count, char** arguments) {
     guards();
     detokenized(arguments[1]);
     together_and_oversubscribed(arguments[1]);
+    preempted(arguments[1]);
     cancelled(arguments[1]);
     recovered(arguments[1]);
     closed(arguments[1]);
