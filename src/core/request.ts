@@ -180,6 +180,7 @@ export type ToRunner =
       readonly prompt: EncodedPrompt;
       readonly sampling: Sampling & { readonly maxTokens: number };
     }
+  /** Answered by `cancelled` once the engine let go of the request; a prefill on the NPU does so only at its end. */
   | { readonly op: "cancel"; readonly id: number }
   /** The daemon consumed `deltas` messages of this request: as many more may be sent. */
   | { readonly op: "credit"; readonly id: number; readonly deltas: number }
@@ -193,6 +194,7 @@ export type FromRunner =
   | { readonly ev: "ready"; readonly info: LoadedInfo }
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
+  | { readonly ev: "cancelled"; readonly id: number }
   | { readonly ev: "stats"; readonly stats: EngineStats | undefined }
   /** Of one request (id) or of the whole runner (no id: it ends after this). */
   | {

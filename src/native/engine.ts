@@ -9,13 +9,14 @@ import { PrefixCounter } from "./prefixes.ts";
 import { nativeSampling } from "./sampling.ts";
 import { type Guesses, guesses, WarmEngine } from "./warm-engine.ts";
 
-/** Tells the owner of a request what happens to it: events until `done`, or one error. */
-export type Deliver = (id: number, event: GenerateEvent | ProxyError) => void;
+/** Tells the owner of a request what happens to it: events until `done`, or one error, or that its cancel took effect. */
+export type Deliver = (id: number, event: GenerateEvent | ProxyError | "cancelled") => void;
 
 interface Running {
   readonly promptTokens: number;
   readonly stops: StopMatcher;
   completionTokens: number;
+  submitted: boolean;
   stopped: boolean;
 }
 
@@ -24,6 +25,8 @@ export class ModelEngine {
   readonly #native: NativeEngine;
   readonly #deliver: Deliver;
   readonly #running = new Map<number, Running>();
+  /** Cancelled, and not yet let go of by the engine. */
+  readonly #cancelled = new Set<number>();
   readonly #prefixes = new PrefixCounter();
   readonly #guesses: Guesses;
 
@@ -59,10 +62,14 @@ export class ModelEngine {
       promptTokens: ids.length,
       stops: new StopMatcher(sampling.stop ?? []),
       completionTokens: 0,
+      submitted: false,
       stopped: false,
     });
     const submit = (): void => {
-      if (this.#running.has(id)) this.#native.submit(id, ids, native); // else cancelled meanwhile
+      const request = this.#running.get(id);
+      if (!request) return; // cancelled meanwhile
+      request.submitted = true;
+      this.#native.submit(id, ids, native);
     };
     if (!native.structured) submit();
     // A bad grammar would throw inside step(), for everybody: it is found here, off the step thread.
@@ -73,8 +80,14 @@ export class ModelEngine {
         .catch((error: unknown) => this.#fail(id, error));
   }
 
+  /** `deliver` says "cancelled" when the engine let go of it: at once, within a step, or after an NPU's prefill. */
   cancel(id: number): void {
-    if (this.#running.delete(id)) this.#native.cancel(id);
+    const submitted = this.#running.get(id)?.submitted;
+    this.#running.delete(id);
+    if (submitted) {
+      this.#cancelled.add(id);
+      this.#native.cancel(id);
+    } else this.#deliver(id, "cancelled");
   }
 
   stats(): EngineStats {
@@ -88,6 +101,7 @@ export class ModelEngine {
   /** One event of the addon, as the request's owner sees it. */
   handle(event: NativeEvent): void {
     if (event.id === 0) this.#deliver(0, nativeError(event));
+    else if (event.finish && this.#cancelled.delete(event.id)) this.#deliver(event.id, "cancelled");
     else if (event.finish === "error") this.#fail(event.id, event);
     else {
       const request = this.#running.get(event.id);

@@ -24,6 +24,8 @@ export class RunnerPlacement implements Engine {
   readonly #connection: RunnerConnection;
   readonly #health: RunnerHealth;
   readonly #requests = new Map<number, Channel<GenerateEvent>>();
+  /** Cancelled, and not yet let go of by the runner: it counts as busy, so that a stuck prefill ends with its process. */
+  readonly #leaving = new Set<number>();
   #nextId = 1;
   #closing = false;
 
@@ -33,7 +35,7 @@ export class RunnerPlacement implements Engine {
     this.info = info;
     this.#health = new RunnerHealth({
       connection,
-      busy: () => this.#requests.size > 0,
+      busy: () => this.#requests.size > 0 || this.#leaving.size > 0,
       stuckAfterMs: inferenceTimeoutMs,
       stuck: () =>
         new ProxyError(
@@ -47,6 +49,7 @@ export class RunnerPlacement implements Engine {
       const error = this.#health.verdict ?? reason;
       for (const channel of this.#requests.values()) channel.close(error);
       this.#requests.clear();
+      this.#leaving.clear();
       return this.#closing ? undefined : error;
     });
   }
@@ -65,7 +68,9 @@ export class RunnerPlacement implements Engine {
         if (++taken % CREDIT_STEP === 0) this.#connection.send({ op: "credit", id, deltas: CREDIT_STEP });
       },
       onLeave: () => {
-        if (this.#requests.delete(id)) this.#connection.send({ op: "cancel", id });
+        if (!this.#requests.delete(id)) return;
+        this.#leaving.add(id);
+        this.#connection.send({ op: "cancel", id });
       },
       onEnd: () => signal.removeEventListener("abort", abort),
     });
@@ -92,6 +97,7 @@ export class RunnerPlacement implements Engine {
       this.#health.progressed();
       for (const [id, event] of message.events) this.#deliver(id, event);
     } else this.#health.answered();
+    if (message.ev === "cancelled") this.#leaving.delete(message.id);
     if (message.ev === "stats") this.#stats = message.stats;
     if (message.ev === "error" && message.id !== undefined) {
       const channel = this.#requests.get(message.id);

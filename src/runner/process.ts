@@ -107,9 +107,10 @@ class Runner {
     return this.#engine;
   }
 
-  #deliver(id: number, event: GenerateEvent | ProxyError): void {
+  #deliver(id: number, event: GenerateEvent | ProxyError | "cancelled"): void {
     const outbox = this.#outboxes.get(id);
     if (id === 0) this.#end(event);
+    else if (event === "cancelled") send({ ev: "cancelled", id });
     else if (!(event instanceof ProxyError)) outbox?.push(event);
     else if (this.#outboxes.delete(id)) {
       this.#flush();

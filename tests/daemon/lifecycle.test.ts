@@ -83,6 +83,18 @@ describe("daemon", () => {
     expect(await answer(await ask(daemon))).toContain("Paris");
   }, 60_000);
 
+  test("a runner that hangs when its only client leaves is ended, and the next request works", async () => {
+    const daemon = await start();
+    const leaving = new AbortController();
+    const response = await ask(daemon, { ...LONG, signal: leaving.signal });
+    await response.body?.getReader().read();
+    const runner = Number(/model loaded .*pid=(\d+)/.exec(daemon.log())?.[1]);
+    process.kill(runner, "SIGSTOP");
+    leaving.abort();
+    await until(() => !isAlive(runner));
+    expect(await answer(await ask(daemon))).toContain("Paris");
+  }, 90_000);
+
   test("64 streams at once complete, and their texts equal the same request alone", async () => {
     const daemon = await start();
     const questions = ["France", "Italy", "Spain", "Germany", "Japan", "Poland", "Norway", "Greece"].map(
