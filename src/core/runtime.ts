@@ -30,6 +30,7 @@ const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
   "load_failed",
   "load_timeout",
   "device_unavailable",
+  "insufficient_memory",
   "runner_crashed",
   "inference_failed",
   "inference_timeout",

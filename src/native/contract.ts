@@ -12,6 +12,7 @@ export type NativeErrorCode =
   | "template" // the chat template failed
   | "invalid" // a parameter that GenAI refuses
   | "capacity" // prompt + output can never fit the KV cache
+  | "memory" // the process or the device ran out of it
   | "inference" // step() or generate() threw
   | "closed"; // the engine was closed
 

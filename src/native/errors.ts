@@ -10,6 +10,7 @@ const CODES: Readonly<Record<NativeErrorCode, ErrorCode>> = {
   template: "invalid_template",
   invalid: "invalid_request",
   capacity: "context_length_exceeded",
+  memory: "insufficient_memory",
   inference: "inference_failed",
   closed: "shutting_down",
 };

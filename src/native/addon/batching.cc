@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "pipeline.h"
+
 namespace npu_proxy {
 namespace {
 
@@ -13,23 +15,6 @@ using ov::genai::GenerationFinishReason;
 using ov::genai::GenerationStatus;
 
 const Failure kBroken(Code::inference, "The engine failed and could not recover; its process must be started again.");
-
-ov::genai::SchedulerConfig scheduler_config(const Options& options) {
-  ov::genai::SchedulerConfig config;
-  config.max_num_batched_tokens = options.max_batched_tokens;
-  config.max_num_seqs = options.max_sequences;
-  config.enable_prefix_caching = options.prefix_caching;
-  // Neither num_kv_blocks nor cache_size: the pool grows with what admission lets in.
-  return config;
-}
-
-ov::AnyMap properties(const Options& options) {
-  ov::AnyMap properties = options.properties;
-  if (!options.draft_directory.empty())
-    properties.insert(
-        ov::genai::draft_model(std::filesystem::u8path(options.draft_directory), options.device, options.properties));
-  return properties;
-}
 
 /** An engine that guesses tokens refuses requests that do not say how many. */
 constexpr double kGuesses = 5, kGuessedFrom = 3;
@@ -48,8 +33,7 @@ BatchingEngine::BatchingEngine(const Options& options, Sink sink)
       max_sequences_(std::max<size_t>(1, options.max_sequences)),
       guesses_(options.properties.count("prompt_lookup") > 0 || !options.draft_directory.empty()),
       sink_(std::move(sink)) {
-  pipeline_ = std::make_unique<ov::genai::ContinuousBatchingPipeline>(
-      std::filesystem::u8path(options.directory), scheduler_config(options), options.device, properties(options));
+  pipeline_ = load_pipeline(options);
   config_ = std::make_unique<Guarded<GenerationConfig>>([this] { return pipeline_->get_config(); });
   config_->check("GenerationConfig");
   check_tokenizer(pipeline_->get_tokenizer());
@@ -239,7 +223,7 @@ void BatchingEngine::read(Running& running, std::vector<Piece>& pieces) {
     } else {
       // IGNORED: the pool could not grow to what admission allowed (CANCEL and STOP are only ours, and marked).
       end.finish = Finish::error;
-      end.code = Code::capacity;
+      end.code = Code::memory;
       end.message = "The device's memory for the KV cache is exhausted.";
     }
     if (running.first != 0) {

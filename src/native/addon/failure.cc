@@ -1,5 +1,6 @@
 #include "failure.h"
 
+#include <new>
 #include <regex>
 #include <sstream>
 
@@ -21,6 +22,8 @@ const char* name(Code code) {
       return "invalid";
     case Code::capacity:
       return "capacity";
+    case Code::memory:
+      return "memory";
     case Code::inference:
       return "inference";
     case Code::closed:
@@ -54,7 +57,12 @@ Failure current_failure(Code code) {
     throw;
   } catch (const Failure& failure) {
     return failure;
+  } catch (const std::bad_alloc&) {
+    return {Code::memory, "The engine's process ran out of memory."};
   } catch (const std::exception& error) {
+    // OpenVINO's own allocator throws its own sentence.
+    if (std::string(error.what()).find("Failed to allocate") != std::string::npos)
+      return {Code::memory, "The engine's process ran out of memory."};
     return {code, clean(error.what())};
   } catch (...) {
     return {code, "The library threw something that is no exception."};

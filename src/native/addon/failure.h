@@ -7,7 +7,7 @@
 namespace npu_proxy {
 
 /** NativeErrorCode of src/native/contract.ts. */
-enum class Code { self_check, load, device, grammar, chat_template, invalid, capacity, inference, closed };
+enum class Code { self_check, load, device, grammar, chat_template, invalid, capacity, memory, inference, closed };
 
 const char* name(Code code);
 
