@@ -1,4 +1,4 @@
-/** The server's answers, as far as the commands read them; what else they hold passes through to --json. */
+/** The server's answers, as far as the commands read them; the rest passes through to --json, and nothing is added. */
 import * as v from "valibot";
 
 const details = v.looseObject({
@@ -20,21 +20,21 @@ export const psAnswer = v.looseObject({
   models: v.array(
     v.looseObject({
       ...modelSummary.entries,
-      size_vram: v.optional(v.number(), 0),
-      expires_at: v.optional(v.string(), ""),
+      size_vram: v.optional(v.number()),
+      expires_at: v.optional(v.string()),
       context_length: v.optional(v.number()),
       processor: v.optional(v.string()),
-      tuning: v.optional(v.array(v.string()), []),
+      tuning: v.optional(v.array(v.string())),
     }),
   ),
 });
 
 export const showAnswer = v.looseObject({
-  details: v.optional(details, {}),
-  model_info: v.optional(v.record(v.string(), v.unknown()), {}),
-  capabilities: v.optional(v.array(v.string()), []),
-  parameters: v.optional(v.string(), ""),
-  license: v.optional(v.string(), ""),
+  details: v.optional(details),
+  model_info: v.optional(v.record(v.string(), v.unknown())),
+  capabilities: v.optional(v.array(v.string())),
+  parameters: v.optional(v.string()),
+  license: v.optional(v.string()),
 });
 
 export const devicesAnswer = v.looseObject({
@@ -43,9 +43,9 @@ export const devicesAnswer = v.looseObject({
     v.looseObject({
       name: v.string(),
       full_name: v.string(),
-      driver: v.optional(v.string(), ""),
-      architecture: v.optional(v.string(), ""),
-      precisions: v.optional(v.array(v.string()), []),
+      driver: v.optional(v.string()),
+      architecture: v.optional(v.string()),
+      precisions: v.optional(v.array(v.string())),
     }),
   ),
 });

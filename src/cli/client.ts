@@ -5,6 +5,7 @@ import { type ErrorCode, ProxyError } from "../core/errors.ts";
 import type { Message } from "../core/request.ts";
 import { isLoopback, reachableHost, serverUrl } from "./address.ts";
 import { chatLine, devicesAnswer, errorAnswer, psAnswer, showAnswer, tagsAnswer, versionAnswer } from "./answers.ts";
+import { isErrorCode } from "./exit-codes.ts";
 
 /** Sends one request; `fetch`, or the app's own without a port. */
 type Send = (request: Request) => Response | Promise<Response>;
@@ -23,6 +24,7 @@ export interface ChatStream {
   readonly lines: AsyncGenerator<{ readonly raw: string; readonly line: v.InferOutput<typeof chatLine> }, void>;
 }
 
+/** For errors of a server that does not tell its code. */
 const statusCodes: Readonly<Record<number, ErrorCode>> = {
   400: "invalid_request",
   404: "model_not_found",
@@ -107,7 +109,9 @@ export class Client {
     const response = await this.#send(request);
     if (response.ok) return response;
     const text = await response.text().catch(() => "");
-    throw new ProxyError(statusCodes[response.status] ?? "inference_failed", errorSentence(text, response.status));
+    const told = response.headers.get("X-NPU-Proxy-Error");
+    const code = isErrorCode(told) ? told : (statusCodes[response.status] ?? "inference_failed");
+    throw new ProxyError(code, errorSentence(text, response.status));
   }
 }
 

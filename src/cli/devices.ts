@@ -5,6 +5,7 @@ import { openClient } from "./client.ts";
 import { print } from "./output.ts";
 import { table } from "./table.ts";
 
+/** Prints the devices as a table, or the server's JSON. @throws ProxyError what the server tells */
 export async function devices(config: Config, options: { readonly json: boolean }, signal: AbortSignal): Promise<void> {
   const client = await openClient(config, signal);
   try {
@@ -16,7 +17,7 @@ export async function devices(config: Config, options: { readonly json: boolean 
       device.full_name,
       device.driver || "-",
       device.architecture || "-",
-      device.precisions.join(" ") || "-",
+      device.precisions?.join(" ") || "-",
     ]);
     await print(table(["NAME", "FULL NAME", "DRIVER", "ARCHITECTURE", "PRECISIONS"], rows));
   } finally {

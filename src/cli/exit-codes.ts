@@ -47,6 +47,11 @@ const exitCodes: Record<ErrorCode, number> = {
   internal_error: exitCode.failure,
 };
 
+/** Whether this version knows the code; a server of another version may have others. */
+export function isErrorCode(text: string | null): text is ErrorCode {
+  return text !== null && Object.hasOwn(exitCodes, text);
+}
+
 /** Tells an error on stderr, as every command does, and resolves with its exit code. */
 export async function reportError(thrown: unknown): Promise<number> {
   if (thrown instanceof ReaderLeft) return exitCode.ok;

@@ -4,6 +4,7 @@ import { openClient } from "./client.ts";
 import { print } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
 
+/** Prints the models on disk as a table, or the server's JSON. @throws ProxyError what the server tells */
 export async function list(config: Config, options: { readonly json: boolean }, signal: AbortSignal): Promise<void> {
   const client = await openClient(config, signal);
   try {

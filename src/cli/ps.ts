@@ -4,6 +4,7 @@ import { connectServer } from "./client.ts";
 import { print } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
 
+/** Prints the models that the running server has loaded as a table, or the server's JSON. @throws ProxyError what the server tells */
 export async function ps(config: Config, options: { readonly json: boolean }, signal: AbortSignal): Promise<void> {
   const client = await connectServer(config, signal);
   if (!client)
@@ -15,7 +16,7 @@ export async function ps(config: Config, options: { readonly json: boolean }, si
     model.name,
     model.digest.slice(0, 12),
     humanSize(model.size),
-    [model.processor ?? (model.size_vram > 0 ? "GPU" : "CPU"), ...model.tuning].join(", "),
+    [model.processor ?? ((model.size_vram ?? 0) > 0 ? "GPU" : "CPU"), ...(model.tuning ?? [])].join(", "),
     model.context_length === undefined ? "" : String(model.context_length),
     model.expires_at ? humanAge(new Date(model.expires_at), now) : "forever",
   ]);

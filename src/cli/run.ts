@@ -17,6 +17,10 @@ export interface RunOptions extends AnswerOptions {
 /** Most bytes that are read from a pipe; a longer prompt fits no model. */
 const MAX_STDIN = 16 << 20;
 
+/**
+ * Asks once and prints the answer as it comes, or converses where a terminal gives no prompt.
+ * @throws ProxyError invalid_request without a prompt, body_too_large for an endless pipe, or what the server tells
+ */
 export async function run(
   config: Config,
   model: string,

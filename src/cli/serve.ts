@@ -3,11 +3,12 @@ import type { Config } from "../config.ts";
 import { createLog } from "../log.ts";
 import { listen } from "../server/listen.ts";
 import { version } from "../version.ts";
-import { isLoopback } from "./address.ts";
+import { isLoopback, reachableHost } from "./address.ts";
 import { composeApp, composeRuntime } from "./compose.ts";
 import { exitCode } from "./exit-codes.ts";
 import { print, printError, ReaderLeft } from "./output.ts";
 
+const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 11_435;
 
 /** What is served: the composition root's, or a test's. */
@@ -29,7 +30,7 @@ export async function serve(config: Config, compose: Composition = { composeRunt
 
   if (!isLoopback(config.host)) await printError(exposedWarning(config.host));
   try {
-    await print(greeting(listener.url, listener.port));
+    await print(greeting(listener.url, config.host, listener.port));
   } catch (error) {
     if (!(error instanceof ReaderLeft)) throw error; // the server serves whoever reads its stdout
   }
@@ -62,15 +63,16 @@ function countSignals(): { readonly first: Promise<NodeJS.Signals>; readonly sec
   return { first: first.promise, second: second.promise };
 }
 
-function greeting(url: string, port: number): string {
+function greeting(url: string, host: string, port: number): string {
   const question = "What is the capital of France?";
   const program = Bun.isStandaloneExecutable ? "npu-proxy" : `npx --yes bun@${Bun.version} src/main.ts`;
-  const flag = port === DEFAULT_PORT ? "" : ` --port ${port}`;
+  const address = reachableHost(host) === DEFAULT_HOST ? "" : ` --host ${host}`;
+  const flags = port === DEFAULT_PORT ? address : `${address} --port ${port}`;
   const body = JSON.stringify({ model: "demo", messages: [{ role: "user", content: question }], stream: false });
   return `npu-proxy ${version} listens on ${url}
 
 Try it:
-  ${program} run${flag} demo "${question}"
+  ${program} run${flags} demo "${question}"
   curl ${url}/api/chat -d '${body}'
 `;
 }

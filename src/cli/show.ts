@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { openClient } from "./client.ts";
 import { print, withoutControls } from "./output.ts";
 
+/** Prints what a model is, or the server's JSON. @throws ProxyError model_not_found, or what the server tells */
 export async function show(
   config: Config,
   model: string,
@@ -14,13 +15,13 @@ export async function show(
     const answer = await client.show(model, signal);
     if (options.json) return await print(`${JSON.stringify(answer, null, 2)}\n`);
     const info = (suffix: string): string => {
-      const [, value] = Object.entries(answer.model_info).find(([key]) => key.endsWith(suffix)) ?? [];
+      const [, value] = Object.entries(answer.model_info ?? {}).find(([key]) => key.endsWith(suffix)) ?? [];
       return value === undefined ? "" : String(value);
     };
     const facts: [string, string][] = [
-      ["architecture", info("general.architecture") || (answer.details.family ?? "")],
-      ["parameters", answer.details.parameter_size ?? ""],
-      ["quantization", answer.details.quantization_level ?? ""],
+      ["architecture", info("general.architecture") || (answer.details?.family ?? "")],
+      ["parameters", answer.details?.parameter_size ?? ""],
+      ["quantization", answer.details?.quantization_level ?? ""],
       ["context length", info(".context_length")],
       ["embedding length", info(".embedding_length")],
     ];
@@ -29,9 +30,9 @@ export async function show(
         "Model",
         facts.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(18)}${value}`),
       ),
-      section("Capabilities", answer.capabilities),
-      section("Parameters", answer.parameters.split("\n")),
-      section("License", answer.license.split("\n").slice(0, 2)),
+      section("Capabilities", answer.capabilities ?? []),
+      section("Parameters", answer.parameters?.split("\n") ?? []),
+      section("License", answer.license?.split("\n").slice(0, 2) ?? []),
     ];
     await print(withoutControls(sections.filter(Boolean).join("\n")));
   } finally {

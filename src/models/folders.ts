@@ -24,6 +24,7 @@ export function modelFolders(root: string): [string, string][] {
   });
 }
 
+/** Whether a folder holds an OpenVINO model, whole or damaged. */
 export function isModelFolder(folder: string): boolean {
   return statSync(join(folder, "openvino_model.xml"), { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -30,6 +30,9 @@ export async function inspectModel(name: string, directory: string): Promise<Mod
     stat(join(directory, "openvino_model.bin")),
   ]);
   if (!/^\s*(<\?xml[^>]*>\s*)?<net\b/.test(xml)) throw invalid("openvino_model.xml is no OpenVINO model");
+  if (!xml.trimEnd().endsWith("</net>")) throw invalid("openvino_model.xml was cut off");
+  if (files.includes("generation_config.json") && !generation)
+    throw invalid("generation_config.json is no JSON object");
   if (!config) throw invalid("config.json is no JSON object");
   const constants = readConstants(xml);
   const needed = constants.reduce((most, { offset, size }) => Math.max(most, offset + size), 0);

@@ -18,6 +18,7 @@ const CODES: Readonly<Record<NativeErrorCode, ErrorCode>> = {
 /** Codes whose own words are for the log only: they name folders, libraries and drivers. */
 const FOR_THE_LOG: ReadonlySet<NativeErrorCode | undefined> = new Set([undefined, "load", "device", "self_check"]);
 
+/** Anything the addon threw; its words become `detail` where they may name folders, libraries or drivers. */
 export function nativeError(thrown: unknown): ProxyError {
   if (thrown instanceof ProxyError) return thrown;
   const { code, message = String(thrown) } = thrown as { code?: NativeErrorCode; message?: string };

@@ -5,6 +5,7 @@ import type { NativeSampling } from "./contract.ts";
 /** GenAI seeds its sampler with a 64-bit number; half of that is what a JavaScript integer holds exactly. */
 const SEEDS = 2 ** 32;
 
+/** A request's sampling for the addon; temperature 0 is greedy, an absent seed is drawn here. */
 export function nativeSampling(sampling: Sampling & { readonly maxTokens: number }): NativeSampling {
   const greedy = sampling.temperature === 0;
   return {
@@ -29,6 +30,7 @@ export function nativeSampling(sampling: Sampling & { readonly maxTokens: number
   };
 }
 
+/** A grammar as GenAI's StructuredOutputConfig takes it. */
 export function structured(grammar: Grammar): NonNullable<NativeSampling["structured"]> {
   switch (grammar.kind) {
     case "json": // any JSON: a schema that allows every value

@@ -18,6 +18,7 @@ const WARM_UP_TOKENS = 4;
 /** What every request must carry on an engine that guesses tokens ahead: without it GenAI throws. */
 export type Guesses = Pick<NativeSampling, "num_assistant_tokens" | "max_ngram_size">;
 
+/** The guesses that a load's options ask for: none where it has neither prompt lookup nor a draft model. */
 export function guesses({ promptLookup, draftDirectory }: LoadOptions): Guesses {
   if (promptLookup) return { num_assistant_tokens: 5, max_ngram_size: 3 };
   return draftDirectory === undefined ? {} : { num_assistant_tokens: 5 };

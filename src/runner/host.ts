@@ -107,7 +107,7 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     },
 
     async load(model: Model, device: Device, shape, signal) {
-      if (options.compileCacheDirectory) await mkdir(options.compileCacheDirectory, { recursive: true });
+      const compileCache = await usableFolder(options.compileCacheDirectory);
       const prefillChunk = await prefills.recall(model, device);
       const connection = await start();
       const seconds = limits.loadTimeoutMs / 1000;
@@ -132,7 +132,7 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
               ...(prefillChunk !== undefined && { prefillChunk }),
               ...(model.tuning?.promptLookup && { promptLookup: true }),
               ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),
-              ...(options.compileCacheDirectory && { compileCache: options.compileCacheDirectory }),
+              ...(compileCache !== undefined && { compileCache }),
             },
           },
           "ready",
@@ -164,6 +164,15 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
       }
     },
   };
+}
+
+/** The folder, made where it is missing; undefined where that fails: compiling anew is slow and no error. */
+async function usableFolder(folder: string | undefined): Promise<string | undefined> {
+  if (folder === undefined) return undefined;
+  return await mkdir(folder, { recursive: true }).then(
+    () => folder,
+    () => undefined,
+  );
 }
 
 type Answer<Kind extends FromRunner["ev"]> = Extract<FromRunner, { ev: Kind }>;

@@ -39,6 +39,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal_error: 500,
 };
 
+/** The HTTP status that tells a code. */
 export function statusOf(code: ErrorCode): number {
   return STATUS[code];
 }
@@ -62,7 +63,7 @@ export function logError(error: ProxyError, exchange: Exchange, observer: Observ
   });
 }
 
-/** An error as an answer in the API's own envelope. */
+/** An error as an answer in the API's own envelope; X-NPU-Proxy-Error tells the code that Ollama's has no place for. */
 export function errorResponse(
   error: ProxyError,
   exchange: Exchange,
@@ -71,7 +72,7 @@ export function errorResponse(
 ): Response {
   exchange.error = error.code;
   const body = dialect.errorBody(error, exchange.model);
-  return typeof body === "string"
-    ? new Response(body, { status, headers: { "Content-Type": "text/plain; charset=utf-8" } })
-    : new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json; charset=utf-8" } });
+  const [type, text] = typeof body === "string" ? ["text/plain", body] : ["application/json", JSON.stringify(body)];
+  const headers = { "Content-Type": `${type}; charset=utf-8`, "X-NPU-Proxy-Error": error.code };
+  return new Response(text, { status, headers });
 }

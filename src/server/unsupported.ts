@@ -23,6 +23,7 @@ export function refuseUnsupported(body: Readonly<Record<string, unknown>>, field
     if (body[field] !== undefined && !isUnused(body[field])) throw unsupported(path + field);
 }
 
+/** The error for a field, by its path, that would change what the answer means. */
 export function unsupported(param: string): ProxyError {
   return new ProxyError(
     "unsupported_field",

@@ -70,8 +70,14 @@ test("--json prints the server's own answer", async () => {
   };
   expect(await json("list")).toEqual({ models: [model] });
   expect(await json("ps")).toEqual({ models: [loaded] });
-  expect(await json("devices")).toMatchObject({ available_devices: ["CPU"] });
-  expect(await json("show", "demo")).toMatchObject({ capabilities: ["completion"] });
+  const devices = [{ name: "CPU", full_name: "Some CPU", precisions: ["FP32", "INT8"] }];
+  expect(await json("devices")).toEqual({ available_devices: ["CPU"], devices });
+  expect(Object.keys((await json("show", "demo")) as object).sort()).toEqual([
+    "capabilities",
+    "details",
+    "model_info",
+    "parameters",
+  ]);
 });
 
 test("an unknown model is exit code 3, with the server's sentence on stderr", async () => {

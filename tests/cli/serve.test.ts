@@ -17,10 +17,18 @@ test("flags without a command serve; the printed address is the real one, with c
   const { url, text } = await greeting(child);
   const { port } = new URL(url);
   expect(Number(port)).toBeGreaterThan(0);
-  expect(text).toContain(`npu-proxy run --port ${port} demo "What is the capital of France?"`);
+  expect(text).toContain(`src/main.ts run --port ${port} demo "What is the capital of France?"`);
   expect(text).toContain(`curl ${url}/api/chat -d '{"model":"demo"`);
   expect(await (await fetch(`${url}/api/version`, { proxy: false })).json()).toEqual({ version: "0.33.0" });
   expect((await home.run(["ps", "--json", "--port", port])).code).toBe(0);
+});
+
+test("the command to try finds a server that listens elsewhere than by default", async () => {
+  await using home = await Home.create();
+  const { url, text } = await greeting(home.start(["--host", "127.0.0.2", "--port", "0"]));
+  const [, flags = ""] = /main\.ts run (.+) demo /.exec(text) ?? [];
+  expect(flags.split(" ")).toEqual(["--host", "127.0.0.2", "--port", new URL(url).port]);
+  expect((await home.run(["ps", ...flags.split(" ")])).stdout).toStartWith("NAME");
 });
 
 test.each(["SIGTERM", "SIGINT"] as const)("%s lets a running answer finish and ends with 0", async (signal) => {
@@ -104,6 +112,14 @@ test("without a server a command serves itself, no port opened", async () => {
   expect(stdout).toMatch(/^NAME +ID +SIZE +MODIFIED\ndemo:latest /);
   expect(code).toBe(0);
   expect((await home.run(["show", "nope"], { env: FREE })).code).toBe(3);
+});
+
+test("a failure keeps its own code on its way through the API", async () => {
+  await using home = await Home.create();
+  const nowhere = { ...FREE, NPU_PROXY_RUNTIME_DIR: join(import.meta.dir, "missing") };
+  const { code, stderr } = await home.run(["run", "demo", "hi"], { env: nowhere });
+  expect(stderr).toMatch(/^npu-proxy: .* \(runtime_missing\)$/m);
+  expect(code).toBe(1);
 });
 
 /** Resolves when nobody listens there any more. */

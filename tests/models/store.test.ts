@@ -62,6 +62,12 @@ describe("model store", () => {
     ],
     ["no .bin", (d) => rmSync(join(d, "openvino_model.bin")), /no openvino_model\.bin/],
     ["something else than XML", (d) => writeFileSync(join(d, "openvino_model.xml"), "\u007fELF"), /no OpenVINO model/],
+    ["cut-off XML", (d) => truncateSync(join(d, "openvino_model.xml"), 4000), /openvino_model\.xml was cut off/],
+    [
+      "sampling defaults that are no JSON",
+      (d) => writeFileSync(join(d, "generation_config.json"), "["),
+      /generation_config\.json is no JSON/,
+    ],
     ["a config that is no JSON", (d) => writeFileSync(join(d, "config.json"), "{"), /config\.json is no JSON/],
   ];
   for (const [what, how, says] of damage)

@@ -34,6 +34,7 @@ test.each([
   expect(answer).toContain(" 421 ");
   expect(answer.toLowerCase()).toContain("content-type: text/plain");
   expect(answer.toLowerCase()).toContain("x-request-id: req_");
+  expect(answer.toLowerCase()).toContain("x-npu-proxy-error: host_not_allowed");
 });
 
 test("HTTP/1.0 needs no Host", async () => {

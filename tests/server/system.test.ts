@@ -76,6 +76,7 @@ test("unknown addresses get each API's own 404", async () => {
   expect([plain.status, await plain.text()]).toEqual([404, "404 page not found"]);
   const openai = await fetch(`${server.url}/v1/nothing`);
   expect(openai.status).toBe(404);
+  for (const answer of [plain, openai]) expect(answer.headers.get("x-npu-proxy-error")).toBe("route_not_found");
   expect((await openai.json()) as unknown).toMatchObject({ error: { code: "route_not_found", param: null } });
 });
 

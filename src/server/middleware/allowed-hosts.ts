@@ -15,6 +15,7 @@ export function allowedHosts(configured: readonly string[]) {
     const host = c.req.header("Host");
     if (host !== undefined && !allowed(host)) {
       c.get("exchange").error = "host_not_allowed";
+      c.header("X-NPU-Proxy-Error", "host_not_allowed");
       return c.text("This host name is not allowed; start npu-proxy with --allowed-hosts to add it.", 421);
     }
     const origin = c.req.header("Origin");
