@@ -80,7 +80,7 @@ const table = {
   maxOutput: {
     env: "NPU_PROXY_MAX_OUTPUT",
     default: "8192",
-    help: "Longest answer, in tokens, whatever a request asks for.",
+    help: "Longest answer, in tokens, of a request that names no length; 8192 at most.",
     expected: "a whole number of tokens, 1 or more",
     parse: whole(1),
   },
