@@ -137,12 +137,17 @@ export interface Placement {
   readonly stats?: EngineStats | undefined;
 }
 
+/** A request with its model, where whoever asks has looked it up already (for its defaults). */
+export interface ModelRequest extends GenerateRequest {
+  readonly found?: Model;
+}
+
 /** What the servers and commands talk to; core/runtime.ts makes one. */
 export interface Runtime {
   readonly models: ModelStore;
   /** Resolves when an engine accepted the request (its prompt counted, nothing generated yet).
    *  @throws ProxyError; nothing was sent to a client before it resolves, so every error is still a clean status. */
-  generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer>;
+  generate(request: ModelRequest, signal: AbortSignal): Promise<Answer>;
   placements(): readonly Placement[];
   /** Probed once, then remembered. */
   devices(signal: AbortSignal): Promise<readonly DeviceInfo[]>;

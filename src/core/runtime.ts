@@ -102,10 +102,10 @@ class LiveRuntime implements Runtime {
     throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
   }
 
-  async generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
+  async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
     const arrived = this.#options.clock.now();
-    const model = await this.models.get(request.model);
+    const model = request.found ?? (await this.models.get(request.model));
     const prompt = await this.#options.engines.encode(model, withTemplate(request.prompt, model), signal);
     const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
     // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.

@@ -44,6 +44,8 @@ export interface NativeTokenizer {
   decode(ids: Int32Array, skipSpecialTokens: boolean): Promise<string>;
   /** `messages`: JSON array of {role, content, …}. */
   applyChatTemplate(messages: string, options: TemplateOptions): Promise<string>;
+  /** Both in one: the token ids of a rendered chat; the template wrote the special tokens itself. */
+  encodeChat(messages: string, options: TemplateOptions): Promise<Int32Array>;
   readonly chatTemplate: string;
 }
 

@@ -24,13 +24,13 @@ export class Tokenizers {
     try {
       const { tokenizer, limit } = await this.#get(directory);
       if (prompt.kind === "text") return whole(await tokenizer.encode(prompt.text, true), limit);
-      const text = await tokenizer.applyChatTemplate(JSON.stringify(prompt.messages), {
+      const options = {
         addGenerationPrompt: true,
         ...(prompt.tools && { tools: JSON.stringify(prompt.tools) }),
         ...(prompt.extra && { extra: JSON.stringify(prompt.extra) }),
         ...(prompt.template !== undefined && { template: prompt.template }),
-      });
-      return whole(await tokenizer.encode(text, false), limit); // the template wrote the special tokens itself
+      };
+      return whole(await tokenizer.encodeChat(JSON.stringify(prompt.messages), options), limit);
     } catch (error) {
       throw nativeError(error);
     }

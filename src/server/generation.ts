@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { ProxyError } from "../core/errors.ts";
-import type { Answer, Runtime } from "../core/ports.ts";
-import { deviceClass, type GenerateEvent, type GenerateRequest, type TokenLogprob } from "../core/request.ts";
+import type { Answer, ModelRequest, Runtime } from "../core/ports.ts";
+import { deviceClass, type GenerateEvent, type TokenLogprob } from "../core/request.ts";
 import { interleave } from "./choices.ts";
 import type { Translator, Whole } from "./dialect.ts";
 import { logError, toldError } from "./errors.ts";
@@ -10,7 +10,7 @@ import type { ServerOptions } from "./options.ts";
 import { eventStream } from "./stream.ts";
 
 /** What a dialect asks for; the id is the exchange's. */
-export type Asked = Omit<GenerateRequest, "id"> & {
+export type Asked = Omit<ModelRequest, "id"> & {
   readonly stream: boolean;
   /** How many answers; each is a generation of its own. 1 where absent. */
   readonly choices?: number;
@@ -65,7 +65,7 @@ export async function answerGeneration(
 }
 
 /** One request for each choice. From one given seed they would all say the same: each takes the next. */
-function requestsOf({ stream: _, choices = 1, ...what }: Asked, id: string): readonly GenerateRequest[] {
+function requestsOf({ stream: _, choices = 1, ...what }: Asked, id: string): readonly ModelRequest[] {
   if (choices === 1) return [{ ...what, id }];
   const { seed } = what.sampling;
   return Array.from({ length: choices }, (_, choice) => ({
@@ -78,7 +78,7 @@ function requestsOf({ stream: _, choices = 1, ...what }: Asked, id: string): rea
 /** The answers to all requests, or the first error; then what was accepted already is left. */
 async function accept(
   runtime: Runtime,
-  requests: readonly GenerateRequest[],
+  requests: readonly ModelRequest[],
   client: AbortSignal,
   generation: AbortController,
 ): Promise<readonly [Answer, ...Answer[]]> {

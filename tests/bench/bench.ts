@@ -18,7 +18,7 @@ interface Subject {
   readonly name: string;
   /** Its processes; none where they are not known. */
   pids(): readonly number[];
-  run(prompts: readonly string[]): Promise<readonly StreamTimes[]>;
+  run(prompts: readonly string[], tokens: number): Promise<readonly StreamTimes[]>;
 }
 
 async function bench(args: readonly string[]): Promise<number> {
@@ -32,11 +32,11 @@ async function bench(args: readonly string[]): Promise<number> {
   await using product = await startProduct(directory, runtime, options.executable);
   const { daemon, model } = product;
   const subjects: Subject[] = [
-    { name: "bare GenAI", pids: () => [bare.pid], run: (prompts) => bare.measure(prompts, tokens) },
+    { name: "bare GenAI", pids: () => [bare.pid], run: (prompts, count) => bare.measure(prompts, count) },
     {
       name: "npu-proxy",
       pids: () => [daemon.pid, ...daemon.runners()],
-      run: (prompts) => runStreams(daemon.url, model, prompts, tokens),
+      run: (prompts, count) => runStreams(daemon.url, model, prompts, count),
     },
     ...(against === undefined
       ? []
@@ -44,7 +44,7 @@ async function bench(args: readonly string[]): Promise<number> {
           {
             name: against,
             pids: () => [],
-            run: (prompts: readonly string[]) => runStreams(against, model, prompts, tokens),
+            run: (prompts: readonly string[], count: number) => runStreams(against, model, prompts, count),
           },
         ]),
   ];
@@ -73,8 +73,9 @@ async function measureRow(subjects: readonly Subject[], streams: number, rounds:
     const prompts = Array.from({ length: streams }, (_, stream) => promptOf(streams, round, stream));
     const promptTokens: string[] = [];
     for (const [at, subject] of subjects.entries()) {
+      await subject.run([`awake ${round}? ${promptOf(streams, round, 0)}`], AWAKE_TOKENS);
       const before = processorNs(subject.pids());
-      const times = await subject.run(prompts);
+      const times = await subject.run(prompts, tokens);
       const processor = processorNs(subject.pids()) - before;
       const other = times.find((stream) => stream.tokens !== tokens);
       if (other)
@@ -87,6 +88,9 @@ async function measureRow(subjects: readonly Subject[], streams: number, rounds:
   }
   return all.map((numbers, at) => ({ name: subjects[at]?.name ?? "", median: medianOf(numbers), rounds: numbers }));
 }
+
+/** While one side is measured, the other's threads and caches go cold: each turn begins with a short answer, not counted. */
+const AWAKE_TOKENS = 8;
 
 /** Every prompt is a new one from its first words on: the prefix cache of either side has seen none of it. */
 function promptOf(streams: number, round: number, stream: number): string {

@@ -43,6 +43,23 @@ Napi::String text(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::String>();
 }
 
+/** The arguments (messages, options) of a method that renders. */
+Template chat(const Napi::CallbackInfo& info) {
+  if (!info[1].IsObject()) throw Napi::TypeError::New(info.Env(), "The template's options are missing.");
+  const auto options = info[1].As<Napi::Object>();
+  return {text(info, 0).Utf8Value(), optional_string_field(options, "tools"), optional_string_field(options, "extra"),
+          optional_string_field(options, "template"), flag_field(options, "addGenerationPrompt")};
+}
+
+/** Some tokenizers cut a long text to its last tokens without a word: those that take a limit get none. */
+constexpr int64_t kNoLimit = std::numeric_limits<int32_t>::max();
+
+std::vector<int64_t> encoded(Tokenizer& tokenizer, const std::string& text, bool special) {
+  const ov::Tensor ids = tokenizer.encode(text, {{"add_special_tokens", special}, {"max_length", kNoLimit}}).input_ids;
+  const int64_t* first = ids.data<int64_t>();
+  return std::vector<int64_t>(first, first + ids.get_size());
+}
+
 }  // namespace
 
 Napi::Function TokenizerObject::define(Napi::Env env) {
@@ -50,11 +67,9 @@ Napi::Function TokenizerObject::define(Napi::Env env) {
       env, "NativeTokenizer",
       {InstanceMethod("encode", &TokenizerObject::encode), InstanceMethod("decode", &TokenizerObject::decode),
        InstanceMethod("applyChatTemplate", &TokenizerObject::apply_chat_template),
+       InstanceMethod("encodeChat", &TokenizerObject::encode_chat),
        InstanceAccessor<&TokenizerObject::chat_template>("chatTemplate", napi_enumerable)});
 }
-
-/** Some tokenizers cut a long text to its last tokens without a word. */
-constexpr int64_t kNoLimit = std::numeric_limits<int32_t>::max();
 
 Napi::Object TokenizerObject::make(Napi::Env env, const Napi::Function& constructor, Tokenizer tokenizer) {
   return constructor.New({Napi::External<Tokenizer>::New(env, &tokenizer)});
@@ -66,11 +81,7 @@ TokenizerObject::TokenizerObject(const Napi::CallbackInfo& info)
 Napi::Value TokenizerObject::encode(const Napi::CallbackInfo& info) {
   const bool special = info[1].ToBoolean();
   return run(info.Env(), Code::invalid, [tokenizer = tokenizer_, input = text(info, 0).Utf8Value(), special]() mutable {
-    const ov::Tensor ids =
-        tokenizer.encode(input, {{"add_special_tokens", special}, {"max_length", kNoLimit}}).input_ids;
-    const int64_t* first = ids.data<int64_t>();
-    std::vector<int64_t> result(first, first + ids.get_size());
-    return [result = std::move(result)](Napi::Env env) { return to_js(env, result); };
+    return [ids = encoded(tokenizer, input, special)](Napi::Env env) { return to_js(env, ids); };
   });
 }
 
@@ -83,13 +94,14 @@ Napi::Value TokenizerObject::decode(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value TokenizerObject::apply_chat_template(const Napi::CallbackInfo& info) {
-  if (!info[1].IsObject()) throw Napi::TypeError::New(info.Env(), "The template's options are missing.");
-  const auto options = info[1].As<Napi::Object>();
-  const Template input{text(info, 0).Utf8Value(), optional_string_field(options, "tools"),
-                       optional_string_field(options, "extra"), optional_string_field(options, "template"),
-                       flag_field(options, "addGenerationPrompt")};
-  return run(info.Env(), Code::chat_template, [tokenizer = tokenizer_, input] {
+  return run(info.Env(), Code::chat_template, [tokenizer = tokenizer_, input = chat(info)] {
     return [result = render(tokenizer, input)](Napi::Env env) { return Napi::String::New(env, result); };
+  });
+}
+
+Napi::Value TokenizerObject::encode_chat(const Napi::CallbackInfo& info) {
+  return run(info.Env(), Code::chat_template, [tokenizer = tokenizer_, input = chat(info)]() mutable {
+    return [ids = encoded(tokenizer, render(tokenizer, input), false)](Napi::Env env) { return to_js(env, ids); };
   });
 }
 

@@ -21,6 +21,7 @@ class TokenizerObject : public Napi::ObjectWrap<TokenizerObject> {
   Napi::Value encode(const Napi::CallbackInfo& info);
   Napi::Value decode(const Napi::CallbackInfo& info);
   Napi::Value apply_chat_template(const Napi::CallbackInfo& info);
+  Napi::Value encode_chat(const Napi::CallbackInfo& info);
   Napi::Value chat_template(const Napi::CallbackInfo& info);
 
   ov::genai::Tokenizer tokenizer_;

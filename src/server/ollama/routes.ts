@@ -85,7 +85,7 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
     return answerGeneration(
       c,
       options,
-      { model: asked.model, prompt, sampling, stream: asked.stream ?? true },
+      { model: asked.model, found: model, prompt, sampling, stream: asked.stream ?? true },
       (found) =>
         ollamaTranslator({
           model: asked.model,

@@ -34,6 +34,7 @@ export function openaiRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
     const model = await runtime.models.get(asked.model);
     const request = {
       model: asked.model,
+      found: model,
       prompt: { kind: "chat", messages },
       sampling: { ...model.defaults, ...sampling },
       stream: asked.stream ?? false,
