@@ -1,7 +1,18 @@
 /** The only mutable state of the daemon: the loaded placements and what runs on them. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
 import { type Limits, outputTokens, requireFit } from "./limits.ts";
-import type { Answer, Clock, Engine, EngineHost, Model, ModelStore, Observer, Placement, Runtime } from "./ports.ts";
+import type {
+  Answer,
+  Clock,
+  Engine,
+  EngineHost,
+  Model,
+  ModelRequest,
+  ModelStore,
+  Observer,
+  Placement,
+  Runtime,
+} from "./ports.ts";
 import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
 
