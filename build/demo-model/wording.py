@@ -18,7 +18,8 @@ NEIGHBOURS = {k: v for k, v in zip("qwertyuiopasdfghjklzxcvbnm", ["wa", "qe", "w
 
 
 def expand(r: random.Random, form: str) -> str:
-    """One way through a form: "(a|b|) c" is "a c", "b c" or " c". Groups nest."""
+    """One way through a form: "(a|b|) c|d" is "a c", "b c", "c" or "d". Groups nest."""
+    form = f"({form})"
     while found := GROUP.search(form):
         form = form[:found.start()] + r.choice(found.group(1).split("|")) + form[found.end():]
     return re.sub(" +", " ", form).strip()
@@ -50,7 +51,7 @@ def shuffle(r: random.Random, text: str) -> str:
 def noisy(r: random.Random, text: str, keep: bool = False, order: bool = False) -> str:
     """A question as typed: fillers, casing, punctuation, typos. With `keep` no letter of a word is touched (an argument must
     be copied); with `order` the words' order carries meaning, so that they are never shuffled."""
-    if not order and not keep and r.random() < 0.06:
+    if not order and not keep and r.random() < 0.12:
         text = shuffle(r, text)
     if r.random() < 0.22:
         text = r.choice(PREFIXES) + text

@@ -1,5 +1,6 @@
 /** The only mutable state of the daemon: the loaded placements and what runs on them. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
+import { withFirstEvent } from "./first-event.ts";
 import { type Limits, outputTokens, requireFit } from "./limits.ts";
 import type {
   Answer,
@@ -13,7 +14,7 @@ import type {
   Placement,
   Runtime,
 } from "./ports.ts";
-import type { Device, DeviceInfo, EncodedPrompt, GenerateEvent, GenerateRequest, Prompt } from "./request.ts";
+import type { Device, DeviceInfo, EncodedPrompt, GenerateRequest, Prompt } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
 
 export interface RuntimeOptions {
@@ -244,38 +245,6 @@ class LiveRuntime implements Runtime {
     }, forget);
     return slot;
   }
-}
-
-/**
- * Waits for the first event, so that a failure before it can still move to another device or become a clean status;
- * then hands all events on, calling `release` when they end or the reader leaves.
- */
-async function withFirstEvent(
-  events: AsyncIterable<GenerateEvent>,
-  release: () => void,
-): Promise<AsyncIterable<GenerateEvent>> {
-  const source = events[Symbol.asyncIterator]();
-  let first: IteratorResult<GenerateEvent> | undefined = await source.next();
-  return {
-    [Symbol.asyncIterator]: () => ({
-      next: async () => {
-        try {
-          const result = first ?? (await source.next());
-          first = undefined;
-          if (result.done) release();
-          return result;
-        } catch (error) {
-          release();
-          throw error;
-        }
-      },
-      return: async () => {
-        release();
-        await source.return?.();
-        return { value: undefined, done: true };
-      },
-    }),
-  };
 }
 
 /** The model's own template in the place of the folder's, unless the request brings one. */

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Train the demo model: `train.py FOLDER [--steps N] [--seed S] [--pause-file PATH]`.
+
+FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it) and log.txt. Data is drawn without
+end from corpus.py: piece k of the stream comes from Random(f"{seed}-{k}"), so a run is named by its seed. Loss counts on answers
+alone. While the pause file exists, nothing is computed."""
+
+import argparse
+import math
+import os
+import random
+import time
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+
+import corpus
+import tokenizer as vocabulary
+from network import Network, Shape
+
+TOKENS = 4096          # per step, padding included
+PIECE = 1500           # samples generated and sorted by length at a time
+DRILL_PIECES = 25      # pieces of the stream whose steps also drill copying
+LONG_ODDS = 0.04       # of steps that learn one long conversation of up to the whole context
+PEAK_MUON, PEAK_ADAM, WARM = 0.005, 2e-3, 60
+
+
+class Reader:
+    """The endless stream of batches. A batch is (ids, targets): targets are -100 where nothing is learned."""
+
+    def __init__(self, tok: Tokenizer, seed: int, context: int):
+        self.tok, self.seed, self.context = tok, seed, context
+        self.start, self.end = tok.token_to_id("<|im_start|>"), tok.token_to_id("<|im_end|>")
+        self.ordinary = len(vocabulary.CONTROL + vocabulary.MARKERS)
+        self.assistant = tok.encode("assistant\n").ids
+
+    def rows(self, samples):
+        """Token ids and a flag for each whether it is to be predicted."""
+        prompts = self.tok.encode_batch([s.prompt for s in samples])
+        answers = self.tok.encode_batch([s.answer + "<|im_end|>" for s in samples])
+        for s, p, a in zip(samples, prompts, answers):
+            ids, n = p.ids + a.ids, len(self.assistant)
+            learned = [False] * len(p.ids) + [True] * len(a.ids)
+            if not s.last_only:
+                on = False
+                for i, t in enumerate(p.ids):
+                    if t == self.start:
+                        on = False
+                    learned[i] = on
+                    if t == self.end:
+                        on = False
+                    elif i >= n and p.ids[i - n + 1:i + 1] == self.assistant and p.ids[i - n] == self.start:
+                        on = True
+            if len(ids) <= self.context:
+                yield ids, learned
+
+    def piece(self, k: int):
+        """The batches of one piece, in random order."""
+        r = random.Random(f"{self.seed}-{k}")
+        rows = sorted(self.rows([corpus.sample(r) for _ in range(PIECE)]), key=lambda row: len(row[0]))
+        batches, batch = [], []
+        for row in rows:
+            if batch and (len(batch) + 1) * len(row[0]) > TOKENS:
+                batches.append(batch)
+                batch = []
+            batch.append(row)
+        batches.append(batch)
+        for _ in range(round(len(batches) * LONG_ODDS / (1 - LONG_ODDS))):
+            long = list(self.rows([corpus.long(r, r.choice((1000, 1500, 2000, 3000, 3800))) for _ in range(3)]))
+            if long:
+                batches.append(self.fill(long))
+        r.shuffle(batches)
+        return [(*self.tensors(b), self.drill(r) if k < DRILL_PIECES else None) for b in batches]
+
+    def drill(self, r):
+        """Rows of random ordinary tokens that repeat: without them, copying a name that is on no list is learned late or never."""
+        width = r.choice((24, 32, 48, 96))
+        rows = []
+        for _ in range(1152 // width):
+            period = r.randrange(3, width // 2)
+            ids = [r.randrange(self.ordinary, self.tok.get_vocab_size()) for _ in range(period)]
+            rows.append(((ids * (width // period + 1))[:width], [i >= period for i in range(width)]))
+        return self.tensors(rows)
+
+    @staticmethod
+    def fill(rows):
+        """As many of the rows as fit into a step."""
+        out = []
+        for row in rows:
+            if out and (len(out) + 1) * max(len(x[0]) for x in [*out, row]) > TOKENS:
+                break
+            out.append(row)
+        return out
+
+    @staticmethod
+    def tensors(batch):
+        width = max(len(ids) for ids, _ in batch)
+        x = torch.zeros(len(batch), width - 1, dtype=torch.long)
+        y = torch.full((len(batch), width - 1), -100, dtype=torch.long)
+        for i, (ids, learned) in enumerate(batch):
+            row, flag = torch.tensor(ids), torch.tensor(learned)
+            x[i, :len(ids) - 1] = row[:-1]
+            y[i, :len(ids) - 1] = torch.where(flag[1:], row[1:], -100)
+        return x, y
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the peak learning rate: a short rise, a plateau, a linear fall over the last 55 %."""
+    return min(1.0, (step + 1) / WARM, max(0.02, (steps - step) / (0.55 * steps)))
+
+
+def learn(net, x, y) -> float:
+    """Add the gradients of one batch; its mean loss over what is learned."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden, keep = net(x), y >= 0
+        loss = F.cross_entropy(net.logits(hidden[keep]).float(), y[keep])
+    loss.backward()
+    return loss.item()
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("folder")
+    ap.add_argument("--steps", type=int, default=4000)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--pause-file")
+    a = ap.parse_args()
+    os.makedirs(a.folder, exist_ok=True)
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    path = os.path.join(a.folder, "tokenizer.json")
+    if not os.path.exists(path):
+        vocabulary.from_corpus(a.seed).save(path)
+    tok, shape = Tokenizer.from_file(path), Shape()
+    net, reader = Network(shape), Reader(tok, a.seed, shape.context)
+    matrices = [p for n, p in net.named_parameters() if p.dim() == 2 and "embd" not in n]
+    others = [p for n, p in net.named_parameters() if p.dim() != 2 or "embd" in n]
+    muon = torch.optim.Muon(matrices, lr=PEAK_MUON, weight_decay=0.02, momentum=0.95, adjust_lr_fn="original")
+    adam = torch.optim.AdamW(others, lr=PEAK_ADAM, betas=(0.9, 0.97), weight_decay=0.01)
+    step = piece = 0
+    saved, note = os.path.join(a.folder, "checkpoint.pt"), open(os.path.join(a.folder, "log.txt"), "a", encoding="utf-8")
+    if os.path.exists(saved):
+        state = torch.load(saved)
+        net.load_state_dict(state["net"])
+        muon.load_state_dict(state["muon"])
+        adam.load_state_dict(state["adam"])
+        step, piece = state["step"], state["piece"]
+
+    def save():
+        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece}, saved + ".new")
+        os.replace(saved + ".new", saved)
+
+    begun, first, tokens, mean, copied = time.time(), step, 0, math.nan, math.nan
+    while step < a.steps:
+        for x, y, drill in reader.piece(piece):
+            while a.pause_file and os.path.exists(a.pause_file):
+                time.sleep(1)
+            share = rate(step, a.steps)
+            for group in muon.param_groups:
+                group["lr"] = PEAK_MUON * share
+            for group in adam.param_groups:
+                group["lr"] = PEAK_ADAM * share
+            muon.zero_grad()
+            adam.zero_grad()
+            loss = learn(net, x, y)
+            if drill:
+                copied = learn(net, *drill)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            muon.step()
+            adam.step()
+            step, tokens = step + 1, tokens + x.numel()
+            mean = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
+            if step % 50 == 0 or step == first + 1:
+                print(f"step {step} loss {mean:.4f} copying {copied:.2f} {time.time() - begun:.0f}s {tokens / (time.time() - begun):.0f} tok/s", flush=True)
+                print(f"step {step} loss {mean:.4f} seconds {time.time() - begun:.0f}", file=note, flush=True)
+            if step % 200 == 0 and step < a.steps:
+                save()
+            if step >= a.steps:
+                break
+        piece += 1
+    save()
+
+
+if __name__ == "__main__":
+    main()
