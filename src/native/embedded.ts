@@ -64,9 +64,10 @@ export async function unpackRuntime(cacheDirectory: string): Promise<void> {
     await new Bun.Archive(tar).extract(temporary);
     await sync(temporary);
     if (!isUnpacked(temporary)) throw new Error("The unpacked files differ from their manifest.");
+    if (isUnpacked(folder)) return; // another first start was quicker, and what it put there is in use
     if (existsSync(folder)) await rename(folder, `${temporary}-damaged`);
     await rename(temporary, folder).catch((error: unknown) => {
-      if (!isUnpacked(folder)) throw error; // else another first start was quicker
+      if (!isUnpacked(folder)) throw error; // the other one was quicker just now
     });
   } catch (error) {
     throw error instanceof ProxyError ? error : storageError(error);
