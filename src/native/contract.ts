@@ -3,6 +3,8 @@
  * than 5 ms returns a promise and runs off the JavaScript thread.
  */
 
+import type { OVAny } from "openvino-node";
+
 /** Thrown by the addon: an Error whose `code` tells what kind of failure it was. */
 export type NativeErrorCode =
   | "self_check" // a declaration does not fit the library, or a canary was overwritten
@@ -55,7 +57,7 @@ export interface EngineOptions {
   /** "batching": ContinuousBatchingPipeline (CPU, GPU); "static": LLMPipeline on NPU, one generation at a time. */
   readonly pipeline: "batching" | "static";
   /** OpenVINO properties; integers stay integers (MAX_PROMPT_LEN as a string throws). */
-  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  readonly properties: Readonly<Record<string, OVAny>>;
   readonly scheduler?: SchedulerOptions;
   /** A draft model that guesses tokens for this one (batching only). */
   readonly draft?: { readonly directory: string };
