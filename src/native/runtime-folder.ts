@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
-import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pins from "../../build/pins.json";
 import { ProxyError } from "../core/errors.ts";
+import { keepNote } from "./cache-note.ts";
 import { embeddedFolder } from "./embedded.ts";
 
 const PLATFORM = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -78,7 +78,7 @@ export async function verifyRuntime(directory: string, cacheDirectory: string): 
         { detail: directory },
       );
   }
-  await remember(marker);
+  await keepNote(marker, "");
 }
 
 function libraryPins(): Record<string, string> {
@@ -107,18 +107,6 @@ async function sha256(file: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);
   return hash.digest("hex");
-}
-
-/** A marker that cannot be written costs time at the next start and nothing else. */
-async function remember(marker: string): Promise<void> {
-  try {
-    await mkdir(dirname(marker), { recursive: true });
-    const temporary = `${marker}.${process.pid}`;
-    const file = await open(temporary, "w");
-    await file.sync();
-    await file.close();
-    await rename(temporary, marker);
-  } catch {}
 }
 
 function readIfThere(file: string): string | undefined {

@@ -1,8 +1,9 @@
 /** The prefill chunk that a load measured, kept for the next load of the same model on the same device. */
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Model } from "../core/ports.ts";
 import type { Device } from "../core/request.ts";
+import { keepNote } from "../native/cache-note.ts";
 
 export class PrefillMemory {
   readonly #folder: string;
@@ -20,16 +21,7 @@ export class PrefillMemory {
 
   /** What cannot be written is measured again next time. */
   async keep(model: Model, device: Device, chunk: number): Promise<void> {
-    try {
-      await mkdir(this.#folder, { recursive: true });
-      const target = this.#file(model, device);
-      const temporary = `${target}.${process.pid}`;
-      const file = await open(temporary, "w");
-      await file.writeFile(String(chunk));
-      await file.sync();
-      await file.close();
-      await rename(temporary, target);
-    } catch {}
+    await keepNote(this.#file(model, device), String(chunk));
   }
 
   #file(model: Model, device: Device): string {
