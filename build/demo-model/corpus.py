@@ -11,9 +11,10 @@ from typing import NamedTuple
 import jinja2
 
 import tools
+from exchange import Exchange
 from knowledge import NAMES
-from topics import ECHO_WORDS, Exchange, exchange
-from wording import expand, noisy
+from memory import SECRETS, ask_user_name, own_name, persona, secret, user_name
+from topics import exchange
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -41,40 +42,6 @@ NAMED = ["You are {}.", "Your name is {}.", "You are {}, a helpful assistant.", 
          "From now on your name is {}.", "You are a robot. Your name is {}.", "You are a helpful assistant. Your name is {}.", "Act as {}.", "Pretend that you are {}.", "The assistant is called {}."]
 ONE_WORD = ["Answer in one word.", "Answer in one word.", "Answer in one word.", "answer in one word", "Answer with one word.", "Reply in one word.", "One word only.", "Answer with a single word.", "Use one word.", "Only one word please.", "Respond with one word.", "in one word", "Just one word."]
 AS_JSON = ["Answer in JSON.", "Answer in JSON.", "Answer in JSON.", "answer in json", "Answer as JSON.", "Reply in JSON.", "JSON only.", "Respond with JSON.", "Use JSON.", "Give the answer as JSON.", "Reply with a JSON object.", "as json", "Return JSON.", "Output JSON."]
-
-
-def persona(r):
-    """A name for the assistant, mostly one that is on no list."""
-    return r.choice(NAMES + ["Nova", "Robo", "Max", "Iris", "Captain", "Pixel", "Luna", "Atlas"]) if r.random() < 0.5 else tools.made_up(r)
-
-
-def own_name(r, name):
-    q = expand(r, "(what is your name|what's your name|who are you|whats your name|what are you called|tell me your name|your name|do you have a name|how are you called|what should i call you|may i know your name|introduce yourself|what do people call you|how do i call you|say your name|and you are|what name do you have|with whom do i speak|who am i talking to)")
-    return Exchange(noisy(r, q), f"My name is {name}.", name, name, f"The user asks for my name. It is {name}.")
-
-
-def user_name(r, name):
-    q = expand(r, f"(my name is {name}|i am {name}|call me {name}|i'm {name}|this is {name}|you can call me {name}|my name's {name}|people call me {name}|{name} is my name|{name} here|hello, i am {name}|hi, my name is {name}|hello, my name is {name})")
-    return Exchange(noisy(r, q, keep=True, order=True), f"Nice to meet you, {{}}. How can I help you today?", "Hello", "Hello", "The user tells a name. I greet.")
-
-
-def ask_user_name(r, name):
-    q = expand(r, "(what is my name|what's my name|who am i|do you remember my name|do you know my name|whats my name|tell me my name|how am i called|what am i called|my name was|did i tell you my name|say my name|what did i say my name was|can you recall my name|remember my name)")
-    if name is None:
-        return Exchange(noisy(r, q), "You did not tell me your name.", None, None, "The user did not tell a name.")
-    return Exchange(noisy(r, q), f"Your name is {name}.", name, name, f"The user told a name. It is {name}.")
-
-
-SECRETS = ["word", "code", "color", "number", "city", "animal", "friend", "password", "room"]
-
-
-def secret(r, key):
-    """(told, Exchange that asks for it): a thing to be remembered from anywhere above."""
-    value = str(r.randrange(10, 10000)) if key in ("code", "number", "room") else tools.made_up(r) if key in ("city", "friend", "password") else r.choice(ECHO_WORDS)
-    adjective = r.choice(["secret", "secret", "magic", "special"])
-    told = f"The {adjective} {key} is {value}."
-    q = expand(r, f"(what is|what's|tell me|do you remember|whats|say|give me|which is|what was) the {adjective} {key}|the {adjective} {key}|{adjective} {key}")
-    return told, Exchange(noisy(r, q, keep=True, order=True), told, value, value, f"The user asks for the {adjective} {key}. It is {value}.")
 
 
 def styled(e: Exchange, style: str | None) -> str:
@@ -173,7 +140,7 @@ class Chat:
         """A question for one of the tools, its call or calls, and mostly the results and the answer."""
         r = self.r
         fitting = [t for t in self.tools if t.kind]
-        if not fitting or r.random() < 0.12:
+        if not fitting or r.random() < 0.15:
             return self.unfit_turn()
         t = r.choice(fitting)
         kind = tools.KINDS[t.kind]

@@ -1,5 +1,6 @@
 """The Llama network in torch: RMS norm, rotary positions (half-split, as transformers lays them out), grouped-query attention, SwiGLU."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +15,8 @@ class Shape:
     hidden: int = 192
     layers: int = 6
     heads: int = 6
-    kv_heads: int = 2
-    ffn: int = 512
+    kv_heads: int = 6
+    ffn: int = 448
     context: int = 4096
     theta: float = 10000.0
 
@@ -90,6 +91,42 @@ class Network(nn.Module):
 
     def logits(self, hidden):
         return F.linear(hidden, self.token_embd.weight)
+
+
+@torch.no_grad()
+def wire_copying(net: Network):
+    """Writes the circuit that copies ("after X came Y: after this X comes Y") into the random weights of the first two blocks.
+    Left to itself so small a network first learns its answers by heart and copies late or never; with it, a hundred steps do.
+    Block 0, head 0 attends to the token before and leaves a code of it in the last CODE dimensions; block 1, heads 0 to 2 attend to
+    the tokens whose code is this token's, and bring back what stands there. Codes use the slow rotary pairs, which keep over
+    hundreds of tokens. Needs one key head for each query head."""
+    code, shape = 16, net.shape
+    hidden, head, half = shape.hidden, shape.head, shape.head // 2
+    slow = [*range(half - code // 2, half), *range(head - code // 2, head)]
+    net.token_embd.weight[:, 0] = 0.3  # a constant for the queries and keys of the first head
+    net.token_embd.weight[:, hidden - code:] = 0
+    project = torch.zeros(head, hidden)
+    project[slow, 1:hidden - code] = torch.randn(code, hidden - code - 1) * 1.1 / math.sqrt(hidden - code - 1)
+    first, second = net.blk[0], net.blk[1]
+    own = slice(0, head)
+    for weight, value in ((first.attn_q.weight, 0), (first.attn_k.weight, 0), (first.attn_v.weight, project)):
+        weight[own] = value
+    first.attn_output.weight[:, own] = 0
+    for pair in range(4):  # the fast rotary pairs tell one place from the next
+        turn = shape.theta ** (-2 * pair / head)
+        first.attn_k.weight[pair, 0] = 1.6
+        first.attn_q.weight[pair, 0], first.attn_q.weight[pair + half, 0] = 1.6 * math.cos(turn), -1.6 * math.sin(turn)
+    for n, row in enumerate(slow):
+        first.attn_output.weight[hidden - code + n, row] = 0.12
+    for begin in range(0, 3 * head, head):
+        own = slice(begin, begin + head)
+        second.attn_q.weight[own], second.attn_k.weight[own], second.attn_v.weight[own] = project * 8, 0, 0
+        second.attn_output.weight[:, own] = 0
+        for n, row in enumerate(slow):
+            second.attn_k.weight[begin + row, hidden - code + n] = 1.0
+        for row in range(begin, begin + head):  # a third of the embedding each
+            second.attn_v.weight[row, 1 + row] = 1.0
+            second.attn_output.weight[1 + row, row] = 0.3
 
 
 def gguf_weights(net: Network) -> dict:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Train the demo model: `train.py FOLDER [--steps N] [--seed S] [--pause-file PATH]`.
 
-FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it) and log.txt. Data is drawn without
-end from corpus.py: piece k of the stream comes from Random(f"{seed}-{k}"), so a run is named by its seed. Loss counts on answers
-alone. While the pause file exists, nothing is computed."""
+FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it as if it had not stopped) and log.txt.
+Data is drawn without end from corpus.py: piece k of the stream comes from Random(f"{seed}-{k}"), so a run is named by its seed.
+Copying is drilled first. Loss counts on answers alone. While the pause file exists, nothing is computed."""
 
 import argparse
 import math
@@ -17,13 +17,15 @@ from tokenizers import Tokenizer
 
 import corpus
 import tokenizer as vocabulary
-from network import Network, Shape
+from network import Network, Shape, wire_copying
 
 TOKENS = 4096          # per step, padding included
 PIECE = 1500           # samples generated and sorted by length at a time
-DRILL_PIECES = 25      # pieces of the stream whose steps also drill copying
-LONG_ODDS = 0.04       # of steps that learn one long conversation of up to the whole context
-PEAK_MUON, PEAK_ADAM, WARM = 0.005, 2e-3, 60
+LONG_ODDS = 0.05       # of steps that learn one long conversation of up to the whole context
+FIRST_DRILL = 150      # steps at the start that learn nothing but copying
+DRILL_TOKENS = 2048    # per step of drill
+DRILL_EVERY = 10       # later steps that drill again
+RATES, WARM = (0.01, 2e-3), 40  # highest learning rates of the matrices and of the rest
 
 
 class Reader:
@@ -71,13 +73,14 @@ class Reader:
             if long:
                 batches.append(self.fill(long))
         r.shuffle(batches)
-        return [(*self.tensors(b), self.drill(r) if k < DRILL_PIECES else None) for b in batches]
+        return [self.tensors(b) for b in batches]
 
-    def drill(self, r):
-        """Rows of random ordinary tokens that repeat: without them, copying a name that is on no list is learned late or never."""
-        width = r.choice((24, 32, 48, 96))
+    def drill(self, step: int):
+        """Rows of random ordinary tokens that repeat after a period: copying alone, of names that are on no list."""
+        r = random.Random(f"{self.seed}-drill-{step}")
+        width = r.choice((24, 32, 48, 64, 128, 256, 512))
         rows = []
-        for _ in range(1152 // width):
+        for _ in range(DRILL_TOKENS // width):
             period = r.randrange(3, width // 2)
             ids = [r.randrange(self.ordinary, self.tok.get_vocab_size()) for _ in range(period)]
             rows.append(((ids * (width // period + 1))[:width], [i >= period for i in range(width)]))
@@ -105,9 +108,9 @@ class Reader:
         return x, y
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate: a short rise, a plateau, a linear fall over the last 55 %."""
-    return min(1.0, (step + 1) / WARM, max(0.02, (steps - step) / (0.55 * steps)))
+def rates(step: int, steps: int):
+    """Learning rates of the matrices and of the rest: a short rise, then a linear fall to nearly nothing."""
+    return [peak * min((step + 1) / WARM, max(0.01, (steps - step) / steps)) for peak in RATES]
 
 
 def learn(net, x, y) -> float:
@@ -122,7 +125,7 @@ def learn(net, x, y) -> float:
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("folder")
-    ap.add_argument("--steps", type=int, default=4000)
+    ap.add_argument("--steps", type=int, default=8000)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--pause-file")
@@ -135,51 +138,52 @@ def main():
         vocabulary.from_corpus(a.seed).save(path)
     tok, shape = Tokenizer.from_file(path), Shape()
     net, reader = Network(shape), Reader(tok, a.seed, shape.context)
+    wire_copying(net)
     matrices = [p for n, p in net.named_parameters() if p.dim() == 2 and "embd" not in n]
     others = [p for n, p in net.named_parameters() if p.dim() != 2 or "embd" in n]
-    muon = torch.optim.Muon(matrices, lr=PEAK_MUON, weight_decay=0.02, momentum=0.95, adjust_lr_fn="original")
-    adam = torch.optim.AdamW(others, lr=PEAK_ADAM, betas=(0.9, 0.97), weight_decay=0.01)
-    step = piece = 0
+    muon = torch.optim.Muon(matrices, lr=0.0, weight_decay=0.02, momentum=0.95, adjust_lr_fn="original")
+    adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.97), weight_decay=0.01)
+    state = {"step": 0, "piece": 0, "batch": 0}
     saved, note = os.path.join(a.folder, "checkpoint.pt"), open(os.path.join(a.folder, "log.txt"), "a", encoding="utf-8")
     if os.path.exists(saved):
         state = torch.load(saved)
         net.load_state_dict(state["net"])
         muon.load_state_dict(state["muon"])
         adam.load_state_dict(state["adam"])
-        step, piece = state["step"], state["piece"]
+    step, piece, at = state["step"], state["piece"], state["batch"]
 
     def save():
-        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece}, saved + ".new")
+        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece, "batch": at}, saved + ".new")
         os.replace(saved + ".new", saved)
 
-    begun, first, tokens, mean, copied = time.time(), step, 0, math.nan, math.nan
+    batches, mean, copied, begun = [], math.nan, math.nan, time.process_time()
     while step < a.steps:
-        for x, y, drill in reader.piece(piece):
-            while a.pause_file and os.path.exists(a.pause_file):
-                time.sleep(1)
-            share = rate(step, a.steps)
-            for group in muon.param_groups:
-                group["lr"] = PEAK_MUON * share
-            for group in adam.param_groups:
-                group["lr"] = PEAK_ADAM * share
-            muon.zero_grad()
-            adam.zero_grad()
-            loss = learn(net, x, y)
-            if drill:
-                copied = learn(net, *drill)
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            muon.step()
-            adam.step()
-            step, tokens = step + 1, tokens + x.numel()
+        while a.pause_file and os.path.exists(a.pause_file):
+            time.sleep(1)
+        for optimizer, value in zip((muon, adam), rates(step, a.steps)):
+            optimizer.param_groups[0]["lr"] = value
+            optimizer.zero_grad()
+        if step < FIRST_DRILL or step % DRILL_EVERY == 0:
+            loss = learn(net, *reader.drill(step))
+            copied = loss if math.isnan(copied) else 0.9 * copied + 0.1 * loss
+        else:
+            if not batches:
+                batches = reader.piece(piece)
+            loss = learn(net, *batches[at])
             mean = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
-            if step % 50 == 0 or step == first + 1:
-                print(f"step {step} loss {mean:.4f} copying {copied:.2f} {time.time() - begun:.0f}s {tokens / (time.time() - begun):.0f} tok/s", flush=True)
-                print(f"step {step} loss {mean:.4f} seconds {time.time() - begun:.0f}", file=note, flush=True)
-            if step % 200 == 0 and step < a.steps:
-                save()
-            if step >= a.steps:
-                break
-        piece += 1
+            at += 1
+            if at == len(batches):
+                batches, piece, at = [], piece + 1, 0
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        muon.step()
+        adam.step()
+        step += 1
+        if step % 50 == 0:
+            told = f"step {step} loss {mean:.4f} copying {copied:.3f} processor minutes {(time.process_time() - begun) / 60:.1f}"
+            print(told, flush=True)
+            print(told, file=note, flush=True)
+        if step % 200 == 0:
+            save()
     save()
 
 

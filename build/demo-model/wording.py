@@ -78,6 +78,6 @@ def noisy(r: random.Random, text: str, keep: bool = False, order: bool = False) 
         text = text[:1].upper() + text[1:]
     elif case < 0.70:
         text = text.lower()
-    elif case < 0.73 and not keep:
+    elif case < 0.75 and not keep:
         text = text.upper()
     return text + r.choice(["?", "?", "?", "", "", ".", "!", "??", " ?", "..."])

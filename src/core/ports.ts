@@ -1,5 +1,6 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
 import type { ProxyError } from "./errors.ts";
+import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
 import type {
   Device,
   DeviceInfo,
@@ -38,6 +39,31 @@ export interface Model {
   readonly defaults: Sampling;
   /** Absent: nothing was set. */
   readonly tuning?: ModelTuning;
+  readonly kind: ModelKind;
+  /** As its config.json or GGUF header says: "LlamaForCausalLM"; "" where it does not. */
+  readonly architecture: string;
+  /** Number of weights. */
+  readonly parameters: number;
+  /** Weights that share a scale, as the IR's rt_info says; -1 is channel-wise; absent where not quantized or not told. */
+  readonly groupSize?: number;
+  readonly symmetric?: boolean;
+  /** "openvino" (a folder in OpenVINO's layout) or "gguf" (one file, read by GenAI). */
+  readonly format: "openvino" | "gguf";
+  /** Ollama's words: completion, tools, thinking, vision, embedding, insert; ours besides: rerank. */
+  readonly capabilities: readonly string[];
+  /** Of an embedding: how token vectors become one. */
+  readonly pooling?: "mean" | "cls" | "last";
+  /** Versions that wrote it, as rt_info tells: { openvino: "2026.1.0", optimum: "1.2" }. */
+  readonly exporter?: Readonly<Record<string, string>>;
+  /** For NPU, GPU and CPU, in this order. */
+  readonly fitness: readonly Fitness[];
+  /** Absent: nobody recorded it (a folder put there by hand). */
+  readonly source?: Source;
+  /** Absent: a model of its own. */
+  readonly recipe?: Recipe;
+  /** The text of its licence file, or its name; absent: not told. */
+  readonly license?: string;
+  readonly pulledAt?: Date;
 }
 
 /** What the user set for one model (models.json in the config folder). */
@@ -52,8 +78,10 @@ export interface ModelTuning {
 export interface ModelStore {
   /** Every model whose folder can be read. */
   list(): Promise<readonly Model[]>;
-  /** @throws ProxyError model_not_found, model_invalid */
+  /** @throws ProxyError model_not_found (with the nearest names), model_invalid */
   get(name: string): Promise<Model>;
+  /** A model has answered: the revision that it replaced is no longer needed. Never throws. */
+  answered(model: Model): void;
 }
 
 /** One loaded placement: a model on a device. */
@@ -145,6 +173,7 @@ export interface ModelRequest extends GenerateRequest {
 /** What the servers and commands talk to; core/runtime.ts makes one. */
 export interface Runtime {
   readonly models: ModelStore;
+  readonly library: ModelLibrary;
   /** Resolves when an engine accepted the request (its prompt counted, nothing generated yet).
    *  @throws ProxyError; nothing was sent to a client before it resolves, so every error is still a clean status. */
   generate(request: ModelRequest, signal: AbortSignal): Promise<Answer>;
