@@ -3,11 +3,12 @@ import type { GenerateEvent } from "./request.ts";
 
 /**
  * Waits for the first event, so that a failure before it can still move to another device or become a clean status;
- * then hands all events on, calling `release` when they end or the reader leaves.
+ * then hands all events on, calling `answered` at `done` and `release` when they end or the reader leaves.
  */
 export async function withFirstEvent(
   events: AsyncIterable<GenerateEvent>,
   release: () => void,
+  answered: () => void,
 ): Promise<AsyncIterable<GenerateEvent>> {
   const source = events[Symbol.asyncIterator]();
   let first: IteratorResult<GenerateEvent> | undefined = await source.next();
@@ -18,6 +19,7 @@ export async function withFirstEvent(
           const result = first ?? (await source.next());
           first = undefined;
           if (result.done) release();
+          else if (result.value.type === "done") answered();
           return result;
         } catch (error) {
           release();

@@ -1,4 +1,5 @@
 /** Managing models: what servers and commands ask for. models/ implements it; the hub, the disk and converters hide behind it. */
+import type { Model } from "./ports.ts";
 import type { Message } from "./request.ts";
 
 export type ModelKind = "llm" | "embedding" | "rerank" | "vlm" | "speech";
@@ -33,6 +34,16 @@ export interface Recipe {
   readonly parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   readonly messages?: readonly Message[];
   readonly license?: readonly string[];
+}
+
+/** Makes models that OpenVINO reads of encoders' weights, without other tools; see core/bert-config.ts for which. */
+export interface EncoderConverter {
+  /**
+   * @param directory config.json, model.safetensors and a tokenizer
+   * @param into a folder that exists; of a conversion that failed or was cancelled it may hold a part
+   * @throws ProxyError conversion_failed, runtime_*
+   */
+  convertEncoder(directory: string, into: string, signal: AbortSignal): Promise<void>;
 }
 
 /** One variant of a catalogue model: a repository of the hub. */
@@ -115,7 +126,13 @@ export type PullEvent =
   /** Which variant was chosen for this machine and why. */
   | { readonly type: "chosen"; readonly name: string; readonly repository: string; readonly reason: string }
   /** `digest`: 64 hex digits; of a file without a SHA-256 on the hub: of its name and its git blob id. */
-  | { readonly type: "file"; readonly file: string; readonly digest: string; readonly total: number; readonly completed: number }
+  | {
+      readonly type: "file";
+      readonly file: string;
+      readonly digest: string;
+      readonly total: number;
+      readonly completed: number;
+    }
   | { readonly type: "retry"; readonly file: string; readonly reason: string; readonly seconds: number }
   | { readonly type: "verifying" }
   | { readonly type: "converting"; readonly line: string }
@@ -135,9 +152,14 @@ export interface CreateRequest {
   readonly parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   readonly messages?: readonly Message[];
   readonly license?: readonly string[];
+  /** The text of a Modelfile (older clients send it whole); what the other fields say wins over it. */
+  readonly modelfile?: string;
   /** Whether `from` may name a folder of this machine: for its own user only, never for a client from elsewhere. */
   readonly allowFolder: boolean;
 }
+
+/** A model that is not in the store, from the catalogue and from its small files on the hub; what those do not tell is absent. */
+export type RemoteModel = Pick<Model, "name"> & Partial<Omit<Model, "name" | "directory" | "tuning" | "pulledAt">>;
 
 export interface VerifyReport {
   readonly model: string;
@@ -160,6 +182,8 @@ export interface ModelLibrary {
   search(query: SearchQuery, signal: AbortSignal): Promise<SearchPage>;
   /** The catalogue, the user's own entries included. */
   known(): readonly CatalogEntry[];
+  /** A model that was not pulled. @throws ProxyError model_not_found, invalid_request, hub_unreachable, hub_denied, hub_failed */
+  describe(name: string, signal: AbortSignal): Promise<RemoteModel>;
   /** Two pulls of one model at once are one. Leaving the loop early, or the signal, leaves only this caller; the last one stops
    *  it, and what was fetched stays for the next.
    *  @throws ProxyError model_not_found, hub_unreachable, hub_denied, hub_failed, download_corrupt,

@@ -51,6 +51,8 @@ export interface Model {
   readonly format: "openvino" | "gguf";
   /** Ollama's words: completion, tools, thinking, vision, embedding, insert; ours besides: rerank. */
   readonly capabilities: readonly string[];
+  /** What its chat template takes: "tools", "thinking", "system"; absent: not known. */
+  readonly templateSupport?: readonly string[];
   /** Of an embedding: how token vectors become one. */
   readonly pooling?: "mean" | "cls" | "last";
   /** Versions that wrote it, as rt_info tells: { openvino: "2026.1.0", optimum: "1.2" }. */

@@ -174,6 +174,8 @@ export type ToRunner =
   /** To the runner that holds tokenizers only: render and encode, loading the tokenizer where it is not loaded. */
   | { readonly op: "encode"; readonly id: number; readonly directory: string; readonly prompt: Prompt }
   | { readonly op: "load"; readonly options: LoadOptions }
+  /** Makes OpenVINO's model of an encoder's safetensors, into a folder that exists; the runner does nothing else then. */
+  | { readonly op: "convert"; readonly directory: string; readonly into: string }
   | {
       readonly op: "generate";
       readonly id: number;
@@ -192,6 +194,7 @@ export type FromRunner =
   | { readonly ev: "devices"; readonly devices: readonly DeviceInfo[] }
   | { readonly ev: "encoded"; readonly id: number; readonly prompt: EncodedPrompt }
   | { readonly ev: "ready"; readonly info: LoadedInfo }
+  | { readonly ev: "converted" }
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
   | { readonly ev: "cancelled"; readonly id: number }

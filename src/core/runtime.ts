@@ -1,6 +1,7 @@
 /** The only mutable state of the daemon: the loaded placements and what runs on them. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
 import { withFirstEvent } from "./first-event.ts";
+import type { ModelLibrary } from "./library.ts";
 import { type Limits, outputTokens, requireFit } from "./limits.ts";
 import type {
   Answer,
@@ -14,27 +15,21 @@ import type {
   Placement,
   Runtime,
 } from "./ports.ts";
+import { applyRecipe } from "./recipe.ts";
 import type { Device, DeviceInfo, EncodedPrompt, GenerateRequest, Prompt } from "./request.ts";
 import { type Candidate, candidates } from "./router.ts";
+import { type Slot, Slots } from "./slots.ts";
 
 export interface RuntimeOptions {
   readonly models: ModelStore;
+  /** An object of functions that need no `this`. */
+  readonly library: ModelLibrary;
   readonly engines: EngineHost;
   readonly clock: Clock;
   readonly observer: Observer;
   /** A device name that every request runs on, or "auto". */
   readonly device: Device | "auto";
   readonly limits: Limits;
-}
-
-/** A placement that is loading or loaded; one for each model and device. */
-interface Slot {
-  readonly model: Model;
-  readonly device: DeviceInfo;
-  readonly contextLength: number;
-  readonly engine: Promise<Engine>;
-  loaded: Engine | undefined;
-  running: number;
 }
 
 /** Failures that say nothing against the request itself: the next device may do better. */
@@ -55,8 +50,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
 class LiveRuntime implements Runtime {
   readonly models: ModelStore;
+  readonly library: ModelLibrary;
   readonly #options: RuntimeOptions;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: Slots;
   readonly #active = new Set<Promise<void>>();
   readonly #ending = new AbortController();
   #devices: Promise<readonly DeviceInfo[]> | undefined;
@@ -65,7 +61,13 @@ class LiveRuntime implements Runtime {
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#slots = new Slots(options.observer);
     this.models = options.models;
+    const remove = async (name: string): Promise<void> => {
+      await options.library.remove(name);
+      this.#slots.retireAllBut(new Set((await this.models.list()).map((model) => model.name)));
+    };
+    this.library = { ...options.library, remove };
   }
 
   async devices(signal: AbortSignal): Promise<readonly DeviceInfo[]> {
@@ -79,36 +81,25 @@ class LiveRuntime implements Runtime {
   }
 
   placements(): readonly Placement[] {
-    return [...this.#slots.values()].flatMap(({ model, device, contextLength, loaded, running }) =>
-      loaded
-        ? [
-            {
-              model,
-              device,
-              contextLength,
-              running,
-              memoryBytes: loaded.stats?.memoryBytes ?? loaded.info.memoryBytes,
-              tuning: tuningOf(model),
-              stats: loaded.stats,
-            },
-          ]
-        : [],
-    );
+    return this.#slots.placements();
   }
 
   async load(name: string, signal: AbortSignal): Promise<{ model: Model; loadNs: number }> {
     this.#refuseWhenClosing();
     const model = await this.models.get(name);
+    requireCompletion(model);
     const plan = await this.#plan(model, 1, undefined, signal);
     const started = this.#options.clock.now();
     for (const [index, candidate] of plan.entries()) {
-      const slot = this.#slot(model, candidate);
-      if (slot.loaded) return { model, loadNs: 0 };
+      const slot = this.#claim(model, candidate);
       try {
+        if (slot.loaded) return { model, loadNs: 0 };
         await unlessAborted(slot.engine, signal);
         return { model, loadNs: this.#options.clock.now() - started };
       } catch (error) {
         if (index === plan.length - 1 || !movesOn(error, signal)) throw error;
+      } finally {
+        this.#slots.release(slot);
       }
     }
     throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
@@ -118,7 +109,9 @@ class LiveRuntime implements Runtime {
     this.#refuseWhenClosing();
     const arrived = this.#options.clock.now();
     const model = request.found ?? (await this.models.get(request.model));
-    const prompt = await this.#options.engines.encode(model, withTemplate(request.prompt, model), signal);
+    requireCompletion(model);
+    const templated = applyRecipe(withTemplate(request.prompt, model), model.recipe);
+    const prompt = await this.#options.engines.encode(model, templated, signal);
     const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
     // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.
     const last = plan.at(-1);
@@ -148,15 +141,7 @@ class LiveRuntime implements Runtime {
     this.#closing = true;
     await unlessAborted(Promise.all(this.#active), deadline).catch(() => undefined);
     this.#ending.abort(new ProxyError("shutting_down", "npu-proxy is shutting down."));
-    const slots = [...this.#slots.values()];
-    this.#slots.clear();
-    const engines = slots.map((slot) =>
-      slot.engine.then(
-        (engine) => engine.close(),
-        () => undefined,
-      ),
-    );
-    await Promise.all([...engines, this.#options.engines.close()]);
+    await Promise.all([this.#slots.close(), this.#options.engines.close()]);
   }
 
   #refuseWhenClosing(): void {
@@ -186,9 +171,15 @@ class LiveRuntime implements Runtime {
     const { limits } = this.#options;
     requireFit(shape, prompt.tokens, `'${model.name}' on ${device.name}`);
     const maxTokens = outputTokens(shape, prompt.tokens, request.sampling.maxTokens, limits);
-    const slot = this.#slot(model, candidate);
+    const slot = this.#claim(model, candidate);
     const waited = !slot.loaded;
-    const engine = await unlessAborted(slot.engine, signal);
+    let engine: Engine;
+    try {
+      engine = await unlessAborted(slot.engine, signal);
+    } catch (error) {
+      this.#slots.release(slot);
+      throw error;
+    }
     // What came before (probing the devices, starting the tokenizers) is part of a first load.
     const loadNs = waited ? this.#options.clock.now() - arrived : 0;
     const ended = Promise.withResolvers<void>();
@@ -197,7 +188,12 @@ class LiveRuntime implements Runtime {
     const release = (): void => {
       if (!this.#active.delete(ended.promise)) return;
       slot.running--;
+      this.#slots.release(slot);
       ended.resolve();
+    };
+    const answered = (): void => {
+      if (!slot.answered) this.models.answered(model);
+      slot.answered = true;
     };
     try {
       const events = engine.generate(prompt, { ...request.sampling, maxTokens }, signal);
@@ -207,7 +203,7 @@ class LiveRuntime implements Runtime {
         reason,
         loadNs,
         promptTokens: prompt.tokens,
-        events: await withFirstEvent(events, release),
+        events: await withFirstEvent(events, release, answered),
       };
     } catch (error) {
       release();
@@ -215,46 +211,29 @@ class LiveRuntime implements Runtime {
     }
   }
 
-  /** The placement of this model on this device, loading from now on if it was not. */
-  #slot(model: Model, { device, shape }: Candidate): Slot {
-    const key = `${model.name}@${device.name}`;
-    const existing = this.#slots.get(key);
-    if (existing) return existing;
-    // One load at a time: compiling takes several times the model's memory.
-    const engine = this.#lastLoad.then(() =>
-      this.#options.engines.load(model, device.name, shape, this.#ending.signal),
-    );
-    this.#lastLoad = engine.catch(() => undefined);
-    const slot: Slot = { model, device, contextLength: shape.contextLength, engine, loaded: undefined, running: 0 };
-    this.#slots.set(key, slot);
-    const forget = (): void => {
-      if (this.#slots.get(key) === slot) this.#slots.delete(key);
-    };
-    engine.then(async (loaded) => {
-      slot.loaded = loaded;
-      const reason = await loaded.closed;
-      forget();
-      if (reason)
-        this.#options.observer.log("error", "runner ended", {
-          model: model.name,
-          device: device.name,
-          code: reason.code,
-          reason: reason.message,
-          detail: reason.detail,
-        });
-    }, forget);
-    return slot;
+  /** The caller releases it. */
+  #claim(model: Model, { device, shape }: Candidate): Slot {
+    return this.#slots.claim(model, device, shape, () => {
+      // One load at a time: compiling takes several times the model's memory.
+      const engine = this.#lastLoad.then(() =>
+        this.#options.engines.load(model, device.name, shape, this.#ending.signal),
+      );
+      this.#lastLoad = engine.catch(() => undefined);
+      return engine;
+    });
   }
+}
+
+/** In Ollama's words, which its clients look for. */
+function requireCompletion({ name, capabilities }: Model): void {
+  if (!capabilities.includes("completion"))
+    throw new ProxyError("invalid_request", `"${name}" does not support chat`, { param: "model" });
 }
 
 /** The model's own template in the place of the folder's, unless the request brings one. */
 function withTemplate(prompt: Prompt, { tuning }: Model): Prompt {
   if (prompt.kind === "text" || prompt.template !== undefined || tuning?.chatTemplate === undefined) return prompt;
   return { ...prompt, template: tuning.chatTemplate };
-}
-
-function tuningOf({ tuning }: Model): string[] {
-  return [...(tuning?.promptLookup ? ["prompt lookup"] : []), ...(tuning?.draft ? [`draft ${tuning.draft.name}`] : [])];
 }
 
 function movesOn(error: unknown, signal: AbortSignal): boolean {
