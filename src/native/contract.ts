@@ -4,6 +4,7 @@
  */
 
 import type { OVAny } from "openvino-node";
+import type { ConvertOptions } from "./conversion-contract.ts";
 
 /** Thrown by the addon: an Error whose `code` tells what kind of failure it was. */
 export type NativeErrorCode =
@@ -156,4 +157,10 @@ export interface Addon {
   devices(): Promise<readonly NativeDevice[]>;
   loadTokenizer(options: TokenizerOptions): Promise<NativeTokenizer>;
   loadEngine(options: EngineOptions, onEvents: (events: readonly NativeEvent[]) => void): Promise<NativeEngine>;
+  /** Makes an OpenVINO model and its tokenizer of an encoder's weights; the model's file is written last.
+   *  @throws load */
+  convert(options: ConvertOptions): Promise<void>;
+  /** Runs a converted encoder once, on the CPU. Its first output, flat: shape [1, tokens, hidden] or [1, labels].
+   *  @throws load */
+  probe(directory: string, ids: Int32Array): Promise<Float32Array>;
 }

@@ -1,8 +1,10 @@
 /** Tokenizers without their models: exact counts and rendered templates before any placement is loaded. */
+import { statSync } from "node:fs";
 import { ProxyError } from "../core/errors.ts";
 import type { Prompt } from "../core/request.ts";
 import type { Addon, NativeTokenizer } from "./contract.ts";
 import { nativeError } from "./errors.ts";
+import { modelPath } from "./model-path.ts";
 
 /** Tokenizers kept loaded, the least recently used ones leaving first. */
 const KEPT = 8;
@@ -37,26 +39,33 @@ export class Tokenizers {
   }
 
   #get(directory: string): Promise<Loaded> {
-    const loaded = this.#loaded.get(directory) ?? this.#load(directory);
-    this.#loaded.delete(directory);
-    this.#loaded.set(directory, loaded); // last in the map: used last
+    const key = folderKey(directory);
+    const loaded = this.#loaded.get(key) ?? this.#load(directory, key);
+    this.#loaded.delete(key);
+    this.#loaded.set(key, loaded); // last in the map: used last
     const [oldest] = this.#loaded.keys();
     if (this.#loaded.size > KEPT && oldest !== undefined) this.#loaded.delete(oldest);
     return loaded;
   }
 
-  async #load(directory: string): Promise<Loaded> {
+  async #load(directory: string, key: string): Promise<Loaded> {
     try {
-      const tokenizer = await this.#addon.loadTokenizer({ directory });
+      const tokenizer = await this.#addon.loadTokenizer({ directory: modelPath(directory) });
       return { tokenizer, limit: await findLimit(tokenizer) };
     } catch (error) {
-      this.#loaded.delete(directory);
+      this.#loaded.delete(key);
       throw new ProxyError("load_failed", "The model's tokenizer does not load; the server's log has the reason.", {
         detail: nativeError(error).detail ?? "",
         cause: error,
       });
     }
   }
+}
+
+/** A pull puts another folder in a model's place, with a tokenizer of its own. */
+function folderKey(directory: string): string {
+  const folder = statSync(directory, { throwIfNoEntry: false });
+  return `${folder?.ino} ${folder?.mtimeMs} ${directory}`;
 }
 
 interface Loaded {

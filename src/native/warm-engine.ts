@@ -3,6 +3,7 @@ import { ProxyError } from "../core/errors.ts";
 import { deviceClass, type LoadOptions } from "../core/request.ts";
 import type { Addon, EngineOptions, NativeEngine, NativeEvent, NativeSampling } from "./contract.ts";
 import { nativeError } from "./errors.ts";
+import { modelPath } from "./model-path.ts";
 import { FIRST_CHUNK, prefillChunk } from "./prefill-chunk.ts";
 
 /** The NPU's LLM path on the CPU, as OpenVINO's own tests run it. */
@@ -95,7 +96,8 @@ export class WarmEngine {
 
 /** The addon's options for a placement. */
 export function engineOptions(options: LoadOptions, maxBatchedTokens: number): EngineOptions {
-  const { directory, device, emulateNpu, compileCache, promptLookup, draftDirectory, kvBlocks, ...shape } = options;
+  const { device, emulateNpu, compileCache, promptLookup, draftDirectory, kvBlocks, ...shape } = options;
+  const directory = modelPath(options.directory);
   const kind = deviceClass(device);
   // Compiling for a CPU takes no longer than reading the blob would.
   const cache = compileCache === undefined || kind === "CPU" || emulateNpu ? {} : { CACHE_DIR: compileCache };
@@ -121,7 +123,7 @@ export function engineOptions(options: LoadOptions, maxBatchedTokens: number): E
       ...(kind === "CPU" && { CPU_RUNTIME_CACHE_CAPACITY: CPU_SHAPES_CACHED }),
       ...(promptLookup && { prompt_lookup: true }),
     },
-    ...(draftDirectory !== undefined && { draft: { directory: draftDirectory } }),
+    ...(draftDirectory !== undefined && { draft: { directory: modelPath(draftDirectory) } }),
     scheduler: {
       maxBatchedTokens,
       maxSequences: 256,

@@ -3,10 +3,13 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import { kvBlocks } from "../core/kv-budget.ts";
+import type { EncoderConverter } from "../core/library.ts";
 import type { EngineHost, Model, Observer } from "../core/ports.ts";
-import type { Device, DeviceInfo, FromRunner, ToRunner } from "../core/request.ts";
+import type { Device, DeviceInfo } from "../core/request.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
+import { ask } from "./ask.ts";
 import { RunnerConnection } from "./connection.ts";
+import { convertInRunner } from "./convert.ts";
 import { Encoder } from "./encoder.ts";
 import { RunnerPlacement } from "./placement.ts";
 import { PrefillMemory } from "./prefill-memory.ts";
@@ -32,7 +35,7 @@ const PROBE_TIMEOUT_MS = 30_000;
 const START_TIMEOUT_MS = 60_000;
 const TOO_SLOW = new ProxyError("load_timeout", `An engine process did not start within ${START_TIMEOUT_MS / 1000} s.`);
 
-export interface RunnerHost extends EngineHost {
+export interface RunnerHost extends EngineHost, EncoderConverter {
   /** The runtime folder, after what a release executable carries was unpacked into it. @throws ProxyError runtime_* */
   unpacked(): Promise<string>;
 }
@@ -85,6 +88,8 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     unpacked,
     encode: (model, prompt, signal) => encoder.encode(model, prompt, signal),
     close: () => encoder.close(),
+    convertEncoder: async (directory, into, signal) =>
+      await convertInRunner(await start(), { directory, into }, observer, signal),
 
     async devices(signal) {
       const connection = await start();
@@ -173,33 +178,4 @@ async function usableFolder(folder: string | undefined): Promise<string | undefi
     () => folder,
     () => undefined,
   );
-}
-
-type Answer<Kind extends FromRunner["ev"]> = Extract<FromRunner, { ev: Kind }>;
-
-/** Sends a message to a runner that is starting, or none, and waits for one kind of answer, its death, the deadline or the signal. */
-async function ask<Kind extends FromRunner["ev"]>(
-  connection: RunnerConnection,
-  message: ToRunner | undefined,
-  kind: Kind,
-  timeoutMs: number,
-  late: ProxyError,
-  signal: AbortSignal,
-): Promise<Answer<Kind>> {
-  signal.throwIfAborted();
-  const answered = Promise.withResolvers<Answer<Kind>>();
-  const abort = (): void => answered.reject(asProxyError(signal.reason));
-  signal.addEventListener("abort", abort, { once: true });
-  const timer = setTimeout(() => answered.reject(late), timeoutMs);
-  connection.listen((received) => {
-    if (received.ev === "started" && message) connection.send(message);
-    if (received.ev === kind) answered.resolve(received as Answer<Kind>);
-  });
-  void connection.exited.then((reason) => answered.reject(reason));
-  try {
-    return await answered.promise;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
-  }
 }

@@ -4,6 +4,7 @@ import type { DeviceInfo, FromRunner, GenerateEvent, ToRunner } from "../core/re
 import { packTokens, unpackTokens } from "../core/token-ids.ts";
 import { loadAddon } from "../native/binding.ts";
 import type { Addon } from "../native/contract.ts";
+import { convertEncoder } from "../native/convert.ts";
 import { unpackRuntime } from "../native/embedded.ts";
 import { ModelEngine } from "../native/engine.ts";
 import { nativeError } from "../native/errors.ts";
@@ -27,7 +28,7 @@ export async function runRunner({ runtimeDirectory, cacheDirectory }: RunnerOpti
     await verifyRuntime(runtimeDirectory, cacheDirectory);
     const addon = loadAddon(runtimeDirectory);
     addon.dieWithParent();
-    const runner = new Runner(addon, () => ended.resolve(1));
+    const runner = new Runner(addon, runtimeDirectory, () => ended.resolve(1));
     process.on("message", (message: ToRunner) => runner.receive(message));
     send({ ev: "started" });
   } catch (error) {
@@ -39,6 +40,7 @@ export async function runRunner({ runtimeDirectory, cacheDirectory }: RunnerOpti
 
 class Runner {
   readonly #addon: Addon;
+  readonly #runtime: string;
   readonly #tokenizers: Tokenizers;
   readonly #fail: () => void;
   /** A chat template is a program that came with a model: it may ask for all memory there is. */
@@ -47,8 +49,9 @@ class Runner {
   #engine: ModelEngine | undefined;
   #batch: [number, GenerateEvent][] = [];
 
-  constructor(addon: Addon, fail: () => void) {
+  constructor(addon: Addon, runtimeDirectory: string, fail: () => void) {
     this.#addon = addon;
+    this.#runtime = runtimeDirectory;
     this.#tokenizers = new Tokenizers(addon);
     this.#fail = fail;
   }
@@ -68,6 +71,12 @@ class Runner {
         this.#addon.devices().then(
           (devices) => send({ ev: "devices", devices: withEmulation(devices, message.emulateNpu) }),
           (error: unknown) => this.#end(nativeError(error)),
+        );
+        break;
+      case "convert":
+        convertEncoder(this.#addon, this.#runtime, message).then(
+          () => send({ ev: "converted" }),
+          (error: unknown) => this.#end(error),
         );
         break;
       case "encode":

@@ -81,6 +81,7 @@ const methods = {
   stats: () => running().stats(),
   strays: () => strays,
   close: () => running().close(),
+  probe: async (directory: string, ids: number[]) => [...(await addon().probe(directory, Int32Array.from(ids)))],
   rss: () => process.memoryUsage.rss(),
 };
 

@@ -48,7 +48,7 @@ describe("model folders", () => {
   const models = new ModelsFolder(folder.path);
   let daemon: Daemon;
   beforeAll(async () => {
-    daemon = await startDaemon({ NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MODELS_DIR: folder.path });
+    daemon = await startDaemon({ NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MODEL_PATH: folder.path });
   }, 60_000);
   afterEach(async () => await worksAfterwards(daemon), 30_000);
   afterAll(async () => {
@@ -186,7 +186,7 @@ async function withEndless(folder: string): Promise<{ daemon: Daemon; runner: nu
   new ModelsFolder(folder).endless("endless", 60_000);
   const daemon = await startDaemon({
     NPU_PROXY_DEVICE: "CPU",
-    NPU_PROXY_MODELS_DIR: folder,
+    NPU_PROXY_MODEL_PATH: folder,
     NPU_PROXY_MAX_OUTPUT: "60000",
   });
   await (await fetch(`${daemon.url}/api/generate`, { method: "POST", body: '{"model":"demo"}' })).text();

@@ -14,7 +14,7 @@ test("clients that do not read are ended with their own error; memory stays, oth
   new ModelsFolder(folder.path).endless("endless", 60_000);
   await using daemon = await startDaemon({
     NPU_PROXY_DEVICE: "CPU",
-    NPU_PROXY_MODELS_DIR: folder.path,
+    NPU_PROXY_MODEL_PATH: folder.path,
     NPU_PROXY_MAX_OUTPUT: "60000",
     NPU_PROXY_SLOW_READER_TIMEOUT: "2",
   });

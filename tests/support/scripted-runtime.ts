@@ -5,6 +5,7 @@ import type { DeviceInfo, FinishReason, GenerateEvent, GenerateRequest } from ".
 import { createApp } from "../../src/server/app.ts";
 import { type Listening, listen } from "../../src/server/listen.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
+import { ScriptedLibrary } from "./scripted-library.ts";
 
 export const DEMO: Model = {
   name: "demo:latest",
@@ -19,6 +20,18 @@ export const DEMO: Model = {
   embeddingLength: 192,
   chatTemplate: "{{ messages }}",
   defaults: { temperature: 0.6, stop: ["<|end|>"] },
+  kind: "llm",
+  architecture: "LlamaForCausalLM",
+  parameters: 1_700_000,
+  groupSize: -1,
+  symmetric: true,
+  format: "openvino",
+  capabilities: ["completion"],
+  fitness: [
+    { device: "NPU", fits: true, reason: "INT8 symmetric, channel-wise" },
+    { device: "GPU", fits: true, reason: "" },
+    { device: "CPU", fits: true, reason: "" },
+  ],
 };
 
 export const NPU: DeviceInfo = { name: "NPU", fullName: "Intel(R) AI Boost", emulated: true };
@@ -69,12 +82,17 @@ export class ScriptedRuntime implements Runtime {
   loaded: Placement[] = [];
   #asked = Promise.withResolvers<void>();
 
+  readonly library = new ScriptedLibrary();
+  /** What the store has under "demo". */
+  demo = DEMO;
+
   readonly models = {
-    list: async () => [DEMO],
+    list: async () => [this.demo],
     get: async (name: string) => {
-      if (name === "demo" || name === DEMO.name) return DEMO;
+      if (name === "demo" || name === DEMO.name) return this.demo;
       throw new ProxyError("model_not_found", `There is no model called "${name}" here.`);
     },
+    answered: () => undefined,
   };
 
   /** Resolves once generate() was called. */

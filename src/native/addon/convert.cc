@@ -20,16 +20,6 @@ size_t count_field(const Napi::Object& object, const char* name) {
   return static_cast<size_t>(number);
 }
 
-/** OpenVINO tells integers, reals, flags and strings apart: MAX_PROMPT_LEN as a string or a real throws. */
-ov::Any property(const Napi::Value& value, const std::string& name) {
-  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
-  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
-  if (!value.IsNumber()) refuse(value.Env(), name, "a string, a number or a boolean");
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::floor(number) == number && std::abs(number) <= 9007199254740991.0) return static_cast<int64_t>(number);
-  return number;
-}
-
 const char* name(Finish finish) {
   switch (finish) {
     case Finish::stop:
@@ -91,6 +81,15 @@ bool flag_field(const Napi::Object& object, const char* name) {
 
 std::string optional_string_field(const Napi::Object& object, const char* name) {
   return object.Get(name).IsUndefined() ? "" : string_field(object, name);
+}
+
+ov::Any property(const Napi::Value& value, const std::string& name) {
+  if (value.IsBoolean()) return value.As<Napi::Boolean>().Value();
+  if (value.IsString()) return value.As<Napi::String>().Utf8Value();
+  if (!value.IsNumber()) refuse(value.Env(), name, "a string, a number or a boolean");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (std::floor(number) == number && std::abs(number) <= 9007199254740991.0) return static_cast<int64_t>(number);
+  return number;
 }
 
 std::vector<int64_t> tokens(const Napi::Value& value) {

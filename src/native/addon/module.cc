@@ -9,6 +9,7 @@
 
 #include <utility>
 
+#include "conversion.h"
 #include "convert.h"
 #include "engine-object.h"
 #include "self-check.h"
@@ -77,6 +78,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("loadTokenizer", Napi::Function::New(env, load_tokenizer));
   exports.Set("loadEngine", Napi::Function::New(env, load_engine));
+  exports.Set("convert", Napi::Function::New(env, convert));
+  exports.Set("probe", Napi::Function::New(env, probe));
   return exports;
 }
 

@@ -1,0 +1,43 @@
+/** A model library over a folder of the test's own, with the demo as what came with the program. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ModelLibrary, PullEvent } from "../../src/core/library.ts";
+import type { ModelStore } from "../../src/core/ports.ts";
+import { createModelLibrary, type ModelLibraryOptions } from "../../src/models/library.ts";
+import { DEMO } from "./demo.ts";
+
+export interface TestLibrary {
+  readonly store: ModelStore;
+  readonly library: ModelLibrary;
+  /** The user's store, the only folder below `root` that may be written to, and the cache. */
+  readonly models: string;
+  readonly cache: string;
+}
+
+/** Without an endpoint every word with the hub fails at once. */
+export function openTestLibrary(
+  root: string,
+  options: Partial<ModelLibraryOptions> & { system?: string } = {},
+): TestLibrary {
+  const models = join(root, "models");
+  const cache = join(root, "cache");
+  mkdirSync(models, { recursive: true });
+  const parts = createModelLibrary({
+    directories: { models, system: options.system },
+    configDirectory: root,
+    cacheDirectory: cache,
+    endpoint: "http://127.0.0.1:1",
+    token: "",
+    observer: { log: () => undefined },
+    devices: async () => [{ name: "CPU", fullName: "A processor", emulated: false }],
+    builtin: async () => ({ demo: DEMO }),
+    patience: { stallMs: 5000, backoffMs: 1 },
+    ...options,
+  });
+  return { ...parts, models, cache };
+}
+
+/** Runs a pull to its end; what it told. */
+export async function pullAll(library: ModelLibrary, name: string): Promise<readonly PullEvent[]> {
+  return await Array.fromAsync(library.pull({ name }, new AbortController().signal));
+}
