@@ -1,185 +1,205 @@
-/** What a model folder in OpenVINO's layout really holds, read from its own files; never from its name. */
-import { createHash } from "node:crypto";
-import { open, readdir, readFile, stat } from "node:fs/promises";
+/** What a model folder really holds, read from its own files; never from its name. */
+import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ProxyError } from "../core/errors.ts";
+import type { ModelKind } from "../core/library.ts";
 import type { Model } from "../core/ports.ts";
-import type { Sampling } from "../core/request.ts";
+import { chatTemplateOf } from "./chat-template.ts";
+import { readEmbedder } from "./embedder.ts";
+import { fitnessOf } from "./fitness.ts";
+import { filesOf } from "./folders.ts";
+import { ggufModel } from "./gguf-model.ts";
+import { type Ir, readIr } from "./ir.ts";
+import { readJsonFile, readSmall } from "./json-file.ts";
+import { MANIFEST } from "./manifest.ts";
+import { contextOf, readModelConfig, samplingDefaults } from "./model-config.ts";
+import { readModelFiles } from "./model-files.ts";
+import { kindOf, REQUIRED } from "./model-kind.ts";
+import { parameterSize } from "./parameter-size.ts";
+import { quantizationOf } from "./quantization.ts";
+import { type TemplateFeature, templateSupport } from "./template-support.ts";
 
-const REQUIRED = ["openvino_tokenizer", "openvino_detokenizer"].flatMap((name) => [`${name}.xml`, `${name}.bin`]);
-const MIB = 1 << 20;
+/** The graph that holds the weights, for each kind. */
+const MAIN_GRAPH: Readonly<Record<ModelKind, string>> = {
+  llm: "openvino_model.xml",
+  embedding: "openvino_model.xml",
+  rerank: "openvino_model.xml",
+  vlm: "openvino_language_model.xml",
+  speech: "openvino_encoder_model.xml",
+};
+const MOST_FILES = 2000;
+/** Where neither config.json nor sentence_bert_config.json tells, in tokens. */
+const USUAL_CONTEXT = 2048;
+
+/** What is wrong with a file, as the end of a sentence that begins with its name. */
+class Flaw extends Error {}
+
+type Described = Omit<Model, "name" | "directory" | "digest" | "size" | "modified">;
 
 /**
- * Reads a model folder.
- * @throws ProxyError model_invalid: what is missing or broken, by file name.
+ * Reads a model folder: OpenVINO's layout, or one GGUF file. Weights are not loaded, large files not read.
+ * @throws ProxyError model_invalid: what is missing, broken or cannot be served, by file name.
  */
 export async function inspectModel(name: string, directory: string): Promise<Model> {
-  const invalid = (what: string): ProxyError =>
-    new ProxyError("model_invalid", `The model '${name}' is damaged: ${what}. Remove it and fetch it again.`, {
-      detail: directory,
-    });
-  const files = (await readdir(directory, { withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((e) => e.name);
-  for (const file of ["config.json", "openvino_model.bin", ...REQUIRED])
-    if (!files.includes(file)) throw invalid(`it has no ${file}`);
-  const [xml, config, generation, weights] = await Promise.all([
-    readFile(join(directory, "openvino_model.xml"), "utf8"),
-    readJson(directory, "config.json"),
-    readJson(directory, "generation_config.json"),
-    stat(join(directory, "openvino_model.bin")),
-  ]);
-  if (!/^\s*(<\?xml[^>]*>\s*)?<net\b/.test(xml)) throw invalid("openvino_model.xml is no OpenVINO model");
-  if (!xml.trimEnd().endsWith("</net>")) throw invalid("openvino_model.xml was cut off");
-  if (files.includes("generation_config.json") && !generation)
-    throw invalid("generation_config.json is no JSON object");
-  if (!config) throw invalid("config.json is no JSON object");
-  const constants = readConstants(xml);
-  const needed = constants.reduce((most, { offset, size }) => Math.max(most, offset + size), 0);
-  if (weights.size < needed)
-    throw invalid(`openvino_model.bin has ${weights.size} bytes where its weights need ${needed}: it was cut off`);
-  const text = object(config["text_config"]) ?? config;
-  const contextLength = number(text["max_position_embeddings"]) ?? 2048;
-  if (!Number.isInteger(contextLength) || contextLength < 1)
-    throw invalid(`config.json says that its context is ${contextLength} tokens long`);
-  const sizes = await Promise.all(files.map(async (file) => ({ file, ...(await fileFacts(join(directory, file))) })));
-  return {
-    name,
-    directory,
-    digest: digestOf(sizes),
-    size: sizes.reduce((sum, { size }) => sum + size, 0),
-    modified: new Date(Math.max(...sizes.map(({ modified }) => modified))),
-    family: typeof config["model_type"] === "string" ? config["model_type"] : "unknown",
-    parameterSize: parameterSize(constants),
-    quantization: quantization(constants),
-    contextLength,
-    embeddingLength: number(text["hidden_size"]) ?? 0,
-    kvValuesPerToken: kvValuesPerToken(text),
-    chatTemplate: await chatTemplate(directory),
-    defaults: samplingDefaults(generation ?? {}),
-  };
-}
-
-/** Numbers that one token leaves in the KV cache; 0 where the config does not tell. */
-function kvValuesPerToken(config: Record<string, unknown>): number {
-  const heads = number(config["num_attention_heads"]) ?? 0;
-  const headSize = number(config["head_dim"]) ?? (heads > 0 ? (number(config["hidden_size"]) ?? 0) / heads : 0);
-  const values =
-    (number(config["num_hidden_layers"]) ?? 0) * (number(config["num_key_value_heads"]) ?? heads) * headSize * 2;
-  return Number.isFinite(values) && values > 0 ? values : 0;
-}
-
-interface Constant {
-  readonly type: string;
-  readonly offset: number;
-  readonly size: number;
-  readonly elements: number;
-}
-
-/** The weight records of an IR: `<data element_type="i8" shape="…" offset="…" size="…"/>`. */
-function readConstants(xml: string): readonly Constant[] {
-  return [...xml.matchAll(/<data [^>]*\boffset="\d+"[^>]*>/g)].map(([tag]) => {
-    const attribute = (key: string): string => new RegExp(`\\b${key}="([^"]*)"`).exec(tag)?.[1] ?? "";
-    const shape = attribute("shape");
-    return {
-      type: attribute("element_type"),
-      offset: Number(attribute("offset")),
-      size: Number(attribute("size")),
-      elements:
-        shape.trim() === "" ? 1 : shape.split(",").reduce((product, dimension) => product * Number(dimension), 1),
-    };
-  });
-}
-
-/** Weights in the type that most bytes are in, as Ollama's listings write it: INT4, INT8, F16. */
-function quantization(constants: readonly Constant[]): string {
-  const bytes = new Map<string, number>();
-  for (const { type, size } of constants) bytes.set(type, (bytes.get(type) ?? 0) + size);
-  const [type = ""] = [...bytes].sort((a, b) => b[1] - a[1])[0] ?? [];
-  const names: Readonly<Record<string, string>> = { i4: "INT4", u4: "INT4", i8: "INT8", u8: "INT8" };
-  return names[type] ?? type.toUpperCase();
-}
-
-function parameterSize(constants: readonly Constant[]): string {
-  const total = constants.reduce((sum, { elements }) => sum + elements, 0);
-  return total >= 1e9
-    ? `${(total / 1e9).toFixed(1)}B`
-    : total >= 1e6
-      ? `${(total / 1e6).toFixed(1)}M`
-      : `${Math.round(total / 1e3)}K`;
-}
-
-async function chatTemplate(directory: string): Promise<string> {
-  const own = await readFile(join(directory, "chat_template.jinja"), "utf8").catch(() => undefined);
-  if (own !== undefined) return own;
-  const template = (await readJson(directory, "tokenizer_config.json"))?.["chat_template"];
-  return typeof template === "string" ? template : "";
-}
-
-/** generation_config.json as sampling parameters; `do_sample: false` is temperature 0. */
-function samplingDefaults(config: Record<string, unknown>): Sampling {
-  const temperature = config["do_sample"] === false ? 0 : number(config["temperature"]);
-  const topP = number(config["top_p"]);
-  const topK = number(config["top_k"]);
-  const repetitionPenalty = number(config["repetition_penalty"]);
-  return {
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { topP }),
-    ...(topK !== undefined && { topK }),
-    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
-  };
-}
-
-interface FileFacts {
-  readonly size: number;
-  readonly modified: number;
-  readonly hash: string;
-}
-
-/** A file up to 16 MiB counts by its content, a larger one by its size and its first and last MiB. */
-async function fileFacts(file: string): Promise<FileFacts> {
-  const handle = await open(file);
   try {
-    const { size, mtimeMs } = await handle.stat();
-    const hash = createHash("sha256");
-    const ranges: [number, number][] =
-      size <= 16 * MIB
-        ? [[0, size]]
-        : [
-            [0, MIB],
-            [size - MIB, MIB],
-          ];
-    for (const [position, length] of ranges) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-    return { size, modified: mtimeMs, hash: hash.digest("hex") };
+    const names = filesOf(directory).filter((file) => file !== MANIFEST);
+    if (names.length > MOST_FILES) throw new Flaw(`it has more than ${MOST_FILES} files`);
+    const ggufs = names.filter((file) => /\.gguf$/i.test(file));
+    const isGguf = ggufs.length > 0 && !names.some((file) => /^openvino_\w*model\.xml$/.test(file));
+    const described = isGguf ? await ggufModel(directory, ggufs) : await openvinoModel(directory, names);
+    const license = await licenseText(directory, names);
+    return {
+      name,
+      directory,
+      ...(await readModelFiles(directory, names)),
+      ...described,
+      ...(license !== undefined && { license }),
+    };
+  } catch (error) {
+    if (error instanceof ProxyError)
+      throw new ProxyError(error.code, `The model '${name}' cannot be served: ${error.message}`, {
+        detail: directory,
+        cause: error,
+      });
+    const what = error instanceof Flaw ? error.message : "its files cannot be read";
+    throw new ProxyError("model_invalid", `The model '${name}' is damaged: ${what}. Remove it and fetch it again.`, {
+      detail: `${directory}: ${String(error)}`,
+      cause: error,
+    });
+  }
+}
+
+async function openvinoModel(directory: string, names: readonly string[]): Promise<Described> {
+  const need = (file: string): void => {
+    if (!names.includes(file)) throw new Flaw(`it has no ${file}`);
+  };
+  need("config.json");
+  const graphs = names.filter((file) => /^openvino_\w+\.xml$/.test(file));
+  const config = await flawOf("config.json", async () =>
+    readModelConfig((await readJsonFile(directory, "config.json")) ?? {}),
+  );
+  const generation = await flawOf("generation_config.json", () => readJsonFile(directory, "generation_config.json"));
+  const openvino = await flawOf("openvino_config.json", () => readJsonFile(directory, "openvino_config.json"));
+  const text = (file: string): Promise<string | undefined> => flawOf(file, () => readSmall(directory, file));
+  const embedder = await flawOf("", () => readEmbedder(text));
+  const whole = (file: string): Promise<Ir> => readWhole(directory, file, names);
+  const plain = names.includes("openvino_model.xml") ? await whole("openvino_model.xml") : undefined;
+  const kind = kindOf({ names, ...config, embedder: embedder !== undefined, hasLogits: plain?.hasLogits });
+  for (const file of REQUIRED[kind]) need(file);
+  const irs = new Map<string, Ir>(plain && [["openvino_model.xml", plain]]);
+  for (const file of graphs) if (!irs.has(file)) irs.set(file, await whole(file));
+  const main = irs.get(MAIN_GRAPH[kind]);
+  if (!main) throw new Flaw(`it has no ${MAIN_GRAPH[kind]}`);
+  const parameters = [...irs].reduce((sum, [file, ir]) => sum + (/tokenizer\.xml$/.test(file) ? 0 : elementsOf(ir)), 0);
+  const template = await flawOf("", () =>
+    chatTemplateOf(text, irs.get("openvino_tokenizer.xml")?.info.get("chat_template")),
+  );
+  const support = kind === "llm" || kind === "vlm" ? templateSupport(template) : [];
+  const quantization = quantizationOf(main, openvino);
+  const exporter = exporterOf(main);
+  return {
+    ...servedAs(kind, support),
+    family: config.family,
+    architecture: config.architecture,
+    parameters,
+    parameterSize: parameterSize(parameters),
+    quantization: quantization.name,
+    ...(quantization.groupSize !== undefined && { groupSize: quantization.groupSize }),
+    ...(quantization.symmetric !== undefined && { symmetric: quantization.symmetric }),
+    contextLength: contextOf(config, embedder).contextLength ?? USUAL_CONTEXT,
+    embeddingLength: embedder?.dimensions ?? config.embeddingLength,
+    kvValuesPerToken: config.kvValuesPerToken,
+    chatTemplate: template,
+    defaults: samplingDefaults(generation ?? {}),
+    format: "openvino",
+    ...(kind === "embedding" && embedder?.pooling !== undefined && { pooling: embedder.pooling }),
+    ...(Object.keys(exporter).length > 0 && { exporter }),
+    fitness: fitnessOf({
+      kind,
+      format: "openvino",
+      family: config.family,
+      architecture: config.architecture,
+      parameters,
+      attentions: main.attentions,
+      quantization: quantization.name,
+      ...quantization,
+      ...(exporter["openvino"] !== undefined && { writtenBy: exporter["openvino"] }),
+    }),
+  };
+}
+
+/** Kind, capabilities in Ollama's words (and "rerank"), and what the template takes. */
+export function servedAs(
+  kind: ModelKind,
+  support: readonly TemplateFeature[],
+): Pick<Model, "kind" | "capabilities" | "templateSupport"> {
+  const chat = ["completion", ...support.filter((feature) => feature !== "system")];
+  const capabilities: Readonly<Record<ModelKind, readonly string[]>> = {
+    llm: chat,
+    vlm: [...chat, "vision"],
+    embedding: ["embedding"],
+    rerank: ["rerank"],
+    speech: [],
+  };
+  return { kind, capabilities: capabilities[kind], ...(kind === "llm" && { templateSupport: support }) };
+}
+
+/** Runs a part of the inspection; its error, a phrase, becomes a flaw of that file. */
+async function flawOf<T>(file: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof Flaw || !(error instanceof Error) || "code" in error) throw error;
+    throw new Flaw(`${file} ${error.message}`.trim());
+  }
+}
+
+/** An IR whose .bin holds all its weights. */
+async function readWhole(directory: string, xml: string, names: readonly string[]): Promise<Ir> {
+  const ir = await flawOf(xml, () => readIr(join(directory, xml)));
+  const bin = xml.replace(/xml$/, "bin");
+  if (!names.includes(bin)) {
+    if (ir.weightBytes > 0) throw new Flaw(`it has no ${bin}`);
+    return ir;
+  }
+  const { size } = await stat(join(directory, bin));
+  if (size < ir.weightBytes)
+    throw new Flaw(`${bin} has ${size} bytes where its weights need ${ir.weightBytes}: it was cut off`);
+  return ir;
+}
+
+function elementsOf({ weights }: Ir): number {
+  return [...weights.values()].reduce((sum, { elements }) => sum + elements, 0);
+}
+
+/** Versions of the programs that wrote the IR: { openvino: "2026.1.0", optimum: "1.27.0", nncf: "2.19.0" }. */
+function exporterOf({ info }: Ir): Readonly<Record<string, string>> {
+  const sources: readonly (readonly [string, string | undefined])[] = [
+    ["openvino", info.get("OpenVINO Runtime") ?? info.get("Runtime_version")],
+    ["optimum", info.get("optimum/optimum_version")],
+    ["optimum-intel", info.get("optimum/optimum_intel_version")],
+    ["nncf", info.get("optimum/nncf_version") ?? info.get("nncf/version")],
+    ["transformers", info.get("optimum/transformers_version")],
+  ];
+  return Object.fromEntries(
+    sources.flatMap(([program, version]) => {
+      const found = /^\d[\w.]{0,30}/.exec(version ?? "");
+      return found ? [[program, found[0]]] : [];
+    }),
+  );
+}
+
+const LICENSE = /^(licen[cs]e|copying)(\.(txt|md))?$/i;
+const LONGEST_LICENSE = 1 << 16;
+
+async function licenseText(directory: string, names: readonly string[]): Promise<string | undefined> {
+  const file = names.find((candidate) => LICENSE.test(candidate));
+  if (file === undefined) return undefined;
+  const handle = await open(join(directory, file));
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LONGEST_LICENSE), 0, LONGEST_LICENSE, 0);
+    return buffer.subarray(0, bytesRead).toString("utf8");
   } finally {
     await handle.close();
   }
-}
-
-function digestOf(files: readonly (FileFacts & { file: string })[]): string {
-  const hash = createHash("sha256");
-  for (const { file, size, hash: content } of [...files].sort((a, b) => (a.file < b.file ? -1 : 1)))
-    hash.update(`${file}\0${size}\0${content}\n`);
-  return hash.digest("hex");
-}
-
-async function readJson(directory: string, file: string): Promise<Record<string, unknown> | undefined> {
-  try {
-    return object(JSON.parse(await readFile(join(directory, file), "utf8")));
-  } catch {
-    return undefined;
-  }
-}
-
-function object(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
-}
-
-function number(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }

@@ -1,82 +1,120 @@
 /** The models on disk. The files are the truth: nothing about a model is kept that its folder does not say. */
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
 import { ProxyError } from "../core/errors.ts";
-import type { Model, ModelStore, ModelTuning } from "../core/ports.ts";
-import { fingerprintOf, isModelFolder, isModelName, modelFolders } from "./folders.ts";
+import type { Model, ModelStore, ModelTuning, Observer } from "../core/ports.ts";
+import { samplingFromOptions } from "../core/sampling.ts";
+import { discard, filesOf, fingerprintOf, previousOf } from "./folders.ts";
 import { inspectModel } from "./inspect.ts";
+import { MANIFEST, type Manifest, readManifest } from "./manifest.ts";
+import { DEFAULT_TAG } from "./reference.ts";
+import type { Shelved, Shelves } from "./shelves.ts";
 import { readTuning } from "./tuning.ts";
 
-const DEFAULT_TAG = "latest";
-
 export interface ModelStoreOptions {
-  /** Folders of model folders (`<name>/` or `<organisation>/<name>/`); the first that has a name wins. */
-  readonly directories: readonly string[];
+  readonly shelves: Shelves;
   /** Where models.json may lie. */
   readonly configDirectory: string;
-  /** Folders of the models that come with the program, by name; asked for at every look, so it may unpack them. */
-  readonly builtin: () => Promise<Readonly<Record<string, string>>>;
+  readonly observer: Observer;
+  /** Names that a misspelt one may have meant, of those given and of the catalogue's. */
+  readonly nearest: (name: string, others: readonly string[]) => readonly string[];
 }
 
-/** A store over folders in OpenVINO's layout. What it read of a folder is kept until a file in it changes. */
-export function createModelStore({ directories, configDirectory, builtin }: ModelStoreOptions): ModelStore {
+/** A store over model folders. What it read of a folder is kept until a file in it changes. */
+export function createModelStore({ shelves, configDirectory, observer, nearest }: ModelStoreOptions): ModelStore {
   const read = new Map<string, { fingerprint: string; model: Promise<Model> }>();
 
-  const inspect = async (name: string, directory: string): Promise<Model> => {
-    const fingerprint = fingerprintOf(directory);
-    const known = read.get(directory);
+  const inspect = async ({ name, folder }: Pick<Shelved, "name" | "folder">): Promise<Model> => {
+    const fingerprint = `${name}\n${fingerprintOf(folder)}`;
+    const known = read.get(folder);
     if (known?.fingerprint === fingerprint) return await known.model;
-    const model = inspectModel(name, directory);
-    read.set(directory, { fingerprint, model });
+    const model = readModel(name, folder);
+    read.set(folder, { fingerprint, model });
     return await model;
   };
 
-  const find = async (): Promise<Map<string, string>> => {
-    const found = new Map<string, string>();
-    for (const directory of directories)
-      for (const [name, folder] of modelFolders(directory)) if (!found.has(name)) found.set(name, folder);
-    for (const [name, folder] of Object.entries(await builtin()))
-      if (!found.has(name) && isModelFolder(folder)) found.set(name, folder);
-    return found;
-  };
-
   const tuningOf = async (name: string): Promise<ModelTuning> => {
-    const entry = readTuning(configDirectory).get(name);
+    const entry = readTuning(configDirectory).get(name.toLowerCase().replace(`:${DEFAULT_TAG}`, ""));
     if (!entry) return {};
-    const draft = entry.draft_model?.toLowerCase().replace(/:latest$/, "");
-    const directory = draft === undefined ? undefined : await folderOf(draft, find);
-    if (draft !== undefined && !directory)
+    const draft = entry.draft_model === undefined ? undefined : await shelves.find(entry.draft_model);
+    if (entry.draft_model !== undefined && !draft)
       throw new ProxyError(
         "model_not_found",
-        `The draft model '${draft}' that models.json names for '${name}' is not found.`,
+        `The draft model '${entry.draft_model}' that models.json names for '${name}' is not found.`,
       );
     return {
       ...(entry.chat_template !== undefined && { chatTemplate: entry.chat_template }),
       ...(entry.prompt_lookup !== undefined && { promptLookup: entry.prompt_lookup }),
-      ...(draft !== undefined && directory !== undefined && { draft: { name: `${draft}:${DEFAULT_TAG}`, directory } }),
+      ...(draft && { draft: { name: draft.name, directory: draft.folder } }),
     };
   };
 
   return {
     async list() {
-      const models = await Promise.allSettled(
-        [...(await find())].map(([name, directory]) => inspect(`${name}:${DEFAULT_TAG}`, directory)),
-      );
+      const all = await shelves.all();
+      for (const folder of read.keys()) if (!all.some((shelved) => shelved.folder === folder)) read.delete(folder);
+      const models = await Promise.allSettled(all.map(inspect));
       return models
         .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
         .sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1));
     },
     async get(name) {
-      const wanted = name.toLowerCase();
-      const [base = "", tag = DEFAULT_TAG, ...more] = wanted.split(":");
-      const named = isModelName(base) && tag === DEFAULT_TAG && more.length === 0;
-      const directory = named ? await folderOf(base, find) : undefined;
-      if (!directory)
-        throw new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found`, { param: "model" });
-      return { ...(await inspect(`${base}:${DEFAULT_TAG}`, directory)), tuning: await tuningOf(base) };
+      const shelved = await shelves.find(name);
+      if (!shelved)
+        throw notFound(
+          name,
+          nearest(
+            name,
+            (await shelves.all()).map((other) => other.name),
+          ),
+        );
+      return { ...(await inspect(shelved)), tuning: await tuningOf(shelved.name) };
+    },
+    answered({ name, directory, digest }) {
+      const previous = previousOf(shelves.models, name);
+      if (!lstatSync(previous, { throwIfNoEntry: false })) return;
+      // A placement of the old revision may still answer: that says nothing of the new one.
+      inspect({ name, folder: directory })
+        .then(async (current) => {
+          const renewed = current.digest === digest;
+          if (renewed) await discard(shelves.models, previous);
+          observer.log("debug", renewed ? "previous revision removed" : "previous revision kept", { model: name });
+        })
+        .catch((error: unknown) => {
+          observer.log("warn", "previous revision not removed", { model: name, detail: String(error) });
+        });
     },
   };
 }
 
-async function folderOf(name: string, find: () => Promise<Map<string, string>>): Promise<string | undefined> {
-  for (const [candidate, folder] of await find()) if (candidate.toLowerCase() === name) return folder;
-  return undefined;
+/** Not in any store. Ollama's clients look for "not found" and ours for the names. */
+export function notFound(name: string, near: readonly string[] = []): ProxyError {
+  const advice = near.length === 0 ? "" : `. Did you mean ${near.join(" or ")}?`;
+  return new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found${advice}`, { param: "model" });
+}
+
+/** What the folder's files say, and what its manifest adds. */
+async function readModel(name: string, folder: string): Promise<Model> {
+  const manifest = readManifest(folder);
+  const model = await inspectModel(name, folder);
+  if (!manifest) return model;
+  const { source, recipe, pulledAt } = manifest;
+  const license = recipe?.license?.join("\n\n") ?? model.license ?? manifest.license;
+  return {
+    ...model,
+    ...(isUntouched(folder, manifest) && { digest: manifest.digest }),
+    ...(source && { source }),
+    ...(recipe && { recipe }),
+    ...(license !== undefined && { license }),
+    ...(pulledAt !== undefined && { pulledAt: new Date(pulledAt) }),
+    defaults: { ...model.defaults, ...samplingFromOptions(recipe?.parameters ?? {}, () => undefined) },
+  };
+}
+
+/** Whether the files are those that the manifest speaks of: it is written last, so what is newer was changed by hand. */
+function isUntouched(folder: string, manifest: Manifest): boolean {
+  const modified = (file: string): number => lstatSync(join(folder, file)).mtimeMs;
+  const written = modified(MANIFEST);
+  const files = filesOf(folder).filter((file) => file !== MANIFEST);
+  return files.length === manifest.files.length && files.every((file) => modified(file) <= written);
 }

@@ -1,11 +1,76 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import type { Observer } from "../../src/core/ports.ts";
+import { createCatalog } from "../../src/models/catalog.ts";
+import { hashOf } from "../../src/models/file-hash.ts";
+import { filesOf, replaceFolder } from "../../src/models/folders.ts";
+import { digestOfFiles, MANIFEST, type Manifest, writeManifest } from "../../src/models/manifest.ts";
+import { createShelves } from "../../src/models/shelves.ts";
 import { createModelStore } from "../../src/models/store.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 
-const store = (folder: string) =>
-  createModelStore({ directories: [folder], configDirectory: folder, builtin: async () => ({ demo: DEMO }) });
+/** A way to wait for what the store logs. */
+class Log implements Observer {
+  readonly #seen = new Map<string, PromiseWithResolvers<void>>();
+
+  log(_level: string, message: string): void {
+    this.#entry(message).resolve();
+  }
+
+  said(message: string): Promise<void> {
+    return this.#entry(message).promise;
+  }
+
+  #entry(message: string): PromiseWithResolvers<void> {
+    const entry = this.#seen.get(message) ?? Promise.withResolvers<void>();
+    this.#seen.set(message, entry);
+    return entry;
+  }
+}
+
+const store = (models: string, { system, log = new Log() }: { system?: string; log?: Log } = {}) =>
+  createModelStore({
+    shelves: createShelves({ models, system, builtin: async () => ({ demo: DEMO }) }),
+    configDirectory: models,
+    observer: log,
+    nearest: createCatalog().nearest,
+  });
+
+/** A manifest of a folder's files as they are. */
+async function record(folder: string, more: Partial<Manifest> = {}): Promise<Manifest> {
+  const { signal } = new AbortController();
+  const files = await Promise.all(
+    filesOf(folder)
+      .filter((path) => path !== MANIFEST)
+      .map(async (path) => ({
+        path,
+        size: statSync(join(folder, path)).size,
+        sha256: await hashOf(join(folder, path), signal),
+      })),
+  );
+  const manifest = {
+    version: 1,
+    name: "mine:latest",
+    files,
+    digest: digestOfFiles(files, more.recipe),
+    ...more,
+  } as const;
+  await writeManifest(folder, manifest);
+  return manifest;
+}
+
+const refusal = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 
 describe("model store", () => {
   test("the demo tells what its own files say", async () => {
@@ -46,7 +111,7 @@ describe("model store", () => {
   ])
     test(`unknown or hostile name ${JSON.stringify(name).slice(0, 30)}`, async () => {
       using folder = temporaryFolder();
-      expect(store(folder.path).get(name)).rejects.toMatchObject({
+      expect(await refusal(store(folder.path).get(name))).toMatchObject({
         code: "model_not_found",
         message: expect.stringContaining("not found"),
       });
@@ -94,9 +159,9 @@ describe("model store", () => {
     });
     expect((await models.get("small")).tuning).toEqual({});
     write({ demo: { draft_model: "missing" } });
-    expect(models.get("demo")).rejects.toMatchObject({ code: "model_not_found" });
+    expect(await refusal(models.get("demo"))).toMatchObject({ code: "model_not_found" });
     write({ demo: { prompt_lokup: true } });
-    expect(models.get("demo")).rejects.toMatchObject({
+    expect(await refusal(models.get("demo"))).toMatchObject({
       code: "invalid_setting",
       message: expect.stringContaining("prompt_lokup"),
     });
@@ -112,5 +177,138 @@ describe("model store", () => {
     const after = await models.get("mine");
     expect(after.digest).not.toBe(before.digest);
     expect(after.defaults).toEqual({ temperature: 0.5, topK: 7 });
+  });
+
+  test("a misspelt name is answered with the nearest ones, of the store and of the catalogue", async () => {
+    using folder = temporaryFolder();
+    copyDemo(folder.path, "my-model");
+    const models = store(folder.path);
+    expect(await refusal(models.get("my-modle"))).toMatchObject({ message: expect.stringContaining("my-model") });
+    expect(await refusal(models.get("tinylama"))).toMatchObject({ message: expect.stringContaining("tinyllama") });
+  });
+
+  test("a tag is a + in the folder's name; the user's store hides the system's; work under way is no model", async () => {
+    using folder = temporaryFolder();
+    const [models, system] = [join(folder.path, "models"), join(folder.path, "system")];
+    for (const place of [models, system, join(models, ".partial"), join(models, "Org")]) mkdirSync(place);
+    copyDemo(models, "mine+fp16");
+    copyDemo(models, "both");
+    copyDemo(join(models, "Org"), "x+q4_0");
+    copyDemo(join(models, ".partial"), "unfinished");
+    copyDemo(system, "Both");
+    copyDemo(system, "shared");
+    const both = store(models, { system });
+    expect((await both.list()).map(({ name }) => name).sort()).toEqual([
+      "Org/x:q4_0",
+      "both:latest",
+      "demo:latest",
+      "mine:fp16",
+      "shared:latest",
+    ]);
+    expect((await both.get("MINE:FP16")).directory).toBe(join(models, "mine+fp16"));
+    expect((await both.get("BOTH")).directory).toBe(join(models, "both"));
+    expect((await both.get("shared")).directory).toBe(join(system, "shared"));
+    expect(await refusal(both.get("mine"))).toMatchObject({ code: "model_not_found" });
+    copyDemo(join(models, "both"), "part");
+    expect(await refusal(both.get("both/part"))).toMatchObject({ code: "model_not_found" });
+  });
+
+  test("a crash between the two renames of a replacement is healed by whoever looks next", async () => {
+    using folder = temporaryFolder();
+    copyDemo(folder.path, "Mine");
+    mkdirSync(join(folder.path, ".previous"));
+    renameSync(join(folder.path, "Mine"), join(folder.path, ".previous", "Mine"));
+    expect((await store(folder.path).get("mine")).directory).toBe(join(folder.path, "Mine"));
+    expect(existsSync(join(folder.path, ".previous", "Mine"))).toBe(false);
+  });
+
+  test("replacing keeps the spelling on disk and the old revision, and refuses a name that is an organisation's", async () => {
+    using folder = temporaryFolder();
+    const staged = (name: string) => copyDemo(join(folder.path, ".partial"), name);
+    mkdirSync(join(folder.path, ".partial"));
+    mkdirSync(join(folder.path, "Org"));
+    copyDemo(join(folder.path, "Org"), "One");
+    writeFileSync(join(folder.path, "Org", "One", "old"), "");
+    expect(await replaceFolder(folder.path, "org/one:latest", staged("new"))).toBe(join(folder.path, "Org", "One"));
+    expect(existsSync(join(folder.path, "Org", "One", "old"))).toBe(false);
+    expect(existsSync(join(folder.path, ".previous", "Org", "One", "old"))).toBe(true);
+    for (const name of ["org:latest", "demo/x:latest"]) {
+      if (name.startsWith("demo")) copyDemo(folder.path, "demo");
+      expect(await refusal(replaceFolder(folder.path, name, staged("other")))).toMatchObject({
+        code: "invalid_request",
+      });
+      rmSync(join(folder.path, ".partial", "other"), { recursive: true });
+    }
+    expect((await store(folder.path).get("org/one")).name).toBe("Org/One:latest");
+  });
+
+  test("two that replace one model at once both end, and one of them is there", async () => {
+    using folder = temporaryFolder();
+    mkdirSync(join(folder.path, ".partial"));
+    const staged = ["a", "b", "c", "d"].map((name) => copyDemo(join(folder.path, ".partial"), name));
+    const models = store(folder.path);
+    const looks = Array.from({ length: 20 }, () => models.list());
+    await Promise.all([...staged.map((from) => replaceFolder(folder.path, "mine", from)), ...looks]);
+    expect((await models.get("mine")).name).toBe("mine:latest");
+  });
+
+  test("the previous revision goes once the new one has answered, not when the old one has", async () => {
+    using folder = temporaryFolder();
+    const log = new Log();
+    const models = store(folder.path, { log });
+    await record(copyDemo(folder.path, "mine"));
+    const old = await models.get("mine");
+    mkdirSync(join(folder.path, ".partial"));
+    const staged = copyDemo(join(folder.path, ".partial"), "staged");
+    writeFileSync(join(staged, "generation_config.json"), '{"temperature":0.1}');
+    await record(staged);
+    await replaceFolder(folder.path, "mine:latest", staged);
+    const previous = join(folder.path, ".previous", "mine");
+    models.answered(old);
+    await log.said("previous revision kept");
+    expect(existsSync(previous)).toBe(true);
+    const renewed = await models.get("mine");
+    expect(renewed.digest).not.toBe(old.digest);
+    models.answered(renewed);
+    await log.said("previous revision removed");
+    expect(existsSync(previous)).toBe(false);
+  });
+
+  test("a manifest's origin, recipe and digest are the model's; files changed by hand have another digest", async () => {
+    using folder = temporaryFolder();
+    const directory = copyDemo(folder.path, "mine");
+    const source = { hub: "hub.example", repository: "a/b", revision: "main", commit: "0".repeat(40) };
+    const recipe = { parent: "demo:latest", system: "Be brief.", parameters: { temperature: 0.3, stop: ["END"] } };
+    const pulledAt = "2026-01-02T03:04:05.000Z";
+    const manifest = await record(directory, { source, recipe, pulledAt, license: "mit" });
+    const models = store(folder.path);
+    const model = await models.get("mine");
+    expect(model).toMatchObject({ source, recipe, pulledAt: new Date(pulledAt), digest: manifest.digest });
+    expect(model.defaults).toMatchObject({ temperature: 0.3, stop: ["END"] });
+    expect(model.license).toBeString();
+    const later = new Date(Date.now() + 60_000);
+    writeFileSync(join(directory, "generation_config.json"), readFileSync(join(directory, "generation_config.json")));
+    utimesSync(join(directory, "generation_config.json"), later, later);
+    expect((await models.get("mine")).digest).not.toBe(manifest.digest);
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["another version", '{"version":2}'],
+    [
+      "a file outside of the folder",
+      JSON.stringify({
+        version: 1,
+        name: "mine",
+        digest: "0".repeat(64),
+        files: [{ path: "../../etc/passwd", size: 1, sha256: "0".repeat(64) }],
+      }),
+    ],
+  ])("a manifest with %s is named as damaged, without the path", async (_, content) => {
+    using folder = temporaryFolder();
+    writeFileSync(join(copyDemo(folder.path, "mine"), MANIFEST), content);
+    const refused = await refusal(store(folder.path).get("mine"));
+    expect(refused).toMatchObject({ code: "model_invalid", message: expect.stringContaining(MANIFEST) });
+    expect(String(refused)).not.toContain(folder.path);
   });
 });

@@ -1,0 +1,175 @@
+/** The model library: store, hub, catalogue and converter, put together behind core's two ports. */
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { ProxyError } from "../core/errors.ts";
+import type { ModelLibrary, Source } from "../core/library.ts";
+import type { ModelStore, Observer } from "../core/ports.ts";
+import type { DeviceInfo } from "../core/request.ts";
+import { blobsOf } from "./blobs.ts";
+import { createCatalog } from "./catalog.ts";
+import type { Converter } from "./convert.ts";
+import { createModel, newName } from "./create.ts";
+import { deriveFolder } from "./derive.ts";
+import { describeModel } from "./describe.ts";
+import { discard, isModelFolder, previousOf, removeFolder, replaceFolder } from "./folders.ts";
+import type { FreeSpace } from "./free-space.ts";
+import { createHub } from "./hub.ts";
+import { importModel } from "./import.ts";
+import { digestOfFiles, readManifest } from "./manifest.ts";
+import { prune } from "./prune.ts";
+import { createPuller } from "./pull.ts";
+import { createSearch } from "./search.ts";
+import { createShelves, type Shelved, type ShelvesOptions } from "./shelves.ts";
+import { asStorageError } from "./storage-error.ts";
+import { createModelStore, notFound } from "./store.ts";
+import { PATIENCE, type Patience } from "./transfer.ts";
+import { verifyModel } from "./verify.ts";
+import { adopt, openWorkbench } from "./workbench.ts";
+
+export interface ModelLibraryOptions {
+  /** `models` is the user's store, `system` one below it that is never written to. */
+  readonly directories: Pick<ShelvesOptions, "models" | "system">;
+  /** Where models.json and catalog.json may lie. */
+  readonly configDirectory: string;
+  readonly cacheDirectory: string;
+  /** HF_ENDPOINT; "": Hugging Face. */
+  readonly endpoint: string;
+  /** HF_TOKEN; "" is none. */
+  readonly token: string;
+  readonly observer: Observer;
+  readonly devices: (signal: AbortSignal) => Promise<readonly DeviceInfo[]>;
+  /** Absent: what is not in OpenVINO's format is refused. */
+  readonly converter?: Converter;
+  readonly builtin: ShelvesOptions["builtin"];
+  readonly patience?: Patience;
+  readonly freeSpace?: FreeSpace;
+}
+
+/** Nothing is asked for and nothing is read before a method is called. @throws ProxyError invalid_setting */
+export function createModelLibrary(options: ModelLibraryOptions): {
+  readonly store: ModelStore;
+  readonly library: ModelLibrary;
+} {
+  const { configDirectory, cacheDirectory, observer, converter, endpoint, token, patience = PATIENCE } = options;
+  const { models } = options.directories;
+  const shelves = createShelves({ ...options.directories, builtin: options.builtin });
+  const catalog = createCatalog({ userFile: join(configDirectory, "catalog.json") });
+  const hub = createHub({ endpoint, token, cacheDirectory, observer });
+  const store = createModelStore({ shelves, configDirectory, observer, nearest: catalog.nearest });
+  const blobs = blobsOf(models);
+  // A pull that is shared outlives each caller, and the probe has a deadline of its own.
+  const devices = (): Promise<readonly DeviceInfo[]> => options.devices(new AbortController().signal);
+  const search = createSearch({ hub, catalog, devices: options.devices, models: () => store.list(), observer });
+  const puller = createPuller({
+    hub,
+    catalog,
+    shelves,
+    devices,
+    patience,
+    ...(converter && { converter }),
+    ...(options.freeSpace && { freeSpace: options.freeSpace }),
+    finish: (staged, manifest) => adopt(models, staged, manifest),
+  });
+
+  const find = async (name: string): Promise<Shelved> => {
+    const shelved = await shelves.find(name);
+    if (shelved) return shelved;
+    throw notFound(
+      name,
+      catalog.nearest(
+        name,
+        (await shelves.all()).map((other) => other.name),
+      ),
+    );
+  };
+
+  const pullAgain = async (name: string, source: Source, signal: AbortSignal): Promise<void> => {
+    for await (const _ of puller.pull({ name }, signal, { repair: source }));
+    // What was replaced is the broken one: nobody wants to go back to it.
+    await discard(models, previousOf(models, name));
+  };
+
+  const library: ModelLibrary = {
+    search,
+    known: () => catalog.entries(),
+    describe: (name, signal) => describeModel(name, { hub, catalog, devices }, signal),
+    pull: (request, signal) => puller.pull(request, signal),
+    create: (request, signal) => storing(createModel(request, { shelves, catalog, blobs }, signal)),
+
+    async copy(source, destination) {
+      const from = await find(source);
+      const name = newName(destination);
+      if (name.toLowerCase() === from.name.toLowerCase()) return;
+      await stored(async () => {
+        await using bench = await openWorkbench(models);
+        const known = readManifest(from.folder);
+        const files = await deriveFolder(from.folder, bench.folder, "link", new AbortController().signal);
+        const digest = digestOfFiles(files, known?.recipe);
+        await adopt(models, bench.folder, { version: 1, ...known, name, files, digest });
+      });
+    },
+
+    async remove(name) {
+      const { name: found, shelf } = await find(name);
+      if (shelf !== "user")
+        throw new ProxyError(
+          "model_read_only",
+          `The model '${found}' ${shelf === "builtin" ? "came with npu-proxy" : "lies in a store that all users share"} and cannot be removed.`,
+          { param: "model" },
+        );
+      await stored(() => removeFolder(models, found));
+    },
+
+    hasBlob: (digest) => blobs.has(digest),
+    writeBlob: (digest, content, signal) => stored(() => blobs.write(digest, content, signal)),
+    import: (path, name, signal) => stored(() => importModel(models, path, name, signal)),
+
+    async *verify(name, repair, signal) {
+      const hashed = new Map<string, string>();
+      const wanted = name === undefined ? await shelves.all() : [await find(name)];
+      for (const shelved of wanted)
+        yield await stored(() =>
+          verifyModel(shelved, hashed, repair ? { models, hub, patience, pullAgain } : undefined, signal),
+        );
+    },
+
+    prune: (dryRun) => stored(() => prune({ models, compiled: join(cacheDirectory, "compiled") }, dryRun)),
+
+    async rollback(name) {
+      const { name: found, shelf } = await find(name);
+      const previous = previousOf(models, found);
+      if (shelf !== "user" || !isModelFolder(previous))
+        throw new ProxyError(
+          "invalid_request",
+          `There is no previous revision of '${found}'. One is kept from a pull until the new one has answered once.`,
+          { param: "model" },
+        );
+      const commit = readManifest(previous)?.source?.commit ?? "";
+      await stored(async () => {
+        await using bench = await openWorkbench(models);
+        const aside = join(bench.folder, "previous");
+        await rename(previous, aside);
+        await replaceFolder(models, found, aside);
+      });
+      return { model: found, commit };
+    },
+  };
+  return { store, library };
+}
+
+/** What the file system refuses while a model is made or removed, in words. */
+async function stored<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asStorageError(error);
+  }
+}
+
+async function* storing<T>(work: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* work;
+  } catch (error) {
+    throw asStorageError(error);
+  }
+}

@@ -1,0 +1,93 @@
+import { expect, test } from "bun:test";
+import { existsSync, linkSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tryLock } from "../../src/models/lock.ts";
+import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
+import { openTestLibrary } from "../support/library.ts";
+
+const DAY = 86_400;
+
+/** A file of a size, last used some days ago. */
+function file(path: string, bytes: number, days = 0): void {
+  writeFileSync(path, new Uint8Array(bytes));
+  const then = Date.now() / 1000 - days * DAY;
+  utimesSync(path, then, then);
+}
+
+/** A lock as kill -9 leaves it. */
+function leaveLock(path: string): void {
+  const module = join(import.meta.dir, "..", "..", "src", "models", "lock.ts");
+  const code = `const { tryLock } = await import(${JSON.stringify(module)});
+    tryLock(${JSON.stringify(path)});
+    process.kill(process.pid, "SIGKILL");`;
+  Bun.spawnSync([process.execPath, "-e", code]);
+  expect(existsSync(path)).toBe(true);
+}
+
+test("an empty store has nothing to prune", async () => {
+  using folder = temporaryFolder();
+  expect(await openTestLibrary(folder.path).library.prune(false)).toEqual({ items: [], bytes: 0 });
+});
+
+test("says what it would free, then frees that; what is in use stays", async () => {
+  using folder = temporaryFolder();
+  const { library, store, models, cache } = openTestLibrary(folder.path);
+  copyDemo(models, "mine");
+  const folders = {
+    partial: join(models, ".partial"),
+    blobs: join(models, ".blobs"),
+    compiled: join(cache, "compiled"),
+  };
+  for (const path of Object.values(folders)) mkdirSync(path, { recursive: true });
+
+  mkdirSync(join(folders.partial, "abandoned"));
+  writeFileSync(join(folders.partial, "abandoned", "origin.json"), JSON.stringify({ repository: "a/b", commit: "c" }));
+  file(join(folders.partial, "abandoned", "x.part"), 1000);
+  leaveLock(join(folders.partial, "abandoned.lock"));
+  mkdirSync(join(folders.partial, "running"));
+  file(join(folders.partial, "running", "x.part"), 2000);
+  using running = tryLock(join(folders.partial, "running.lock"));
+  expect(running).toBeDefined();
+
+  mkdirSync(join(models, ".previous"));
+  const previous = copyDemo(join(models, ".previous"), "mine");
+  linkSync(join(models, "mine", "config.json"), join(previous, "shared.json"));
+  const previousBytes = readdirSync(DEMO).reduce((sum, name) => sum + statSync(join(DEMO, name)).size, 0);
+
+  file(join(folders.blobs, "sha256-old"), 300, 1);
+  file(join(folders.blobs, "upload-old"), 40, 1);
+  file(join(folders.blobs, "sha256-fresh"), 5000);
+  file(join(folders.blobs, "sha256-used"), 6000, 1);
+  linkSync(join(folders.blobs, "sha256-used"), join(models, "mine", "of-a-blob"));
+
+  file(join(folders.compiled, "old.blob"), 70, 31);
+  file(join(folders.compiled, "recent.blob"), 80_000, 29);
+
+  const would = await library.prune(true);
+  expect(existsSync(join(folders.partial, "abandoned"))).toBe(true);
+  expect([...would.items].sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : a.bytes - b.bytes))).toEqual([
+    { what: "blob", bytes: 40 },
+    { what: "blob", bytes: 300 },
+    { what: "compiled blob", bytes: 70 },
+    { what: "partial download of a/b", bytes: 1000 + statSync(join(folders.partial, "abandoned", "origin.json")).size },
+    { what: "previous revision of mine:latest", bytes: previousBytes },
+  ]);
+  expect(would.bytes).toBe(would.items.reduce((sum, { bytes }) => sum + bytes, 0));
+
+  expect(await library.prune(false)).toEqual(would);
+  expect(readdirSync(folders.partial).sort()).toEqual(["running", "running.lock"]);
+  expect(existsSync(previous)).toBe(false);
+  expect(readdirSync(folders.blobs).sort()).toEqual(["sha256-fresh", "sha256-used"]);
+  expect(readdirSync(folders.compiled)).toEqual(["recent.blob"]);
+  expect((await store.get("mine")).name).toBe("mine:latest");
+  expect(await library.prune(false)).toEqual({ items: [], bytes: 0 });
+});
+
+test("what a crash left of a replacement is a model again, not pruned", async () => {
+  using folder = temporaryFolder();
+  const { library, store, models } = openTestLibrary(folder.path);
+  mkdirSync(join(models, ".previous"));
+  copyDemo(join(models, ".previous"), "mine");
+  expect(await library.prune(false)).toEqual({ items: [], bytes: 0 });
+  expect((await store.get("mine")).directory).toBe(join(models, "mine"));
+});

@@ -1,0 +1,163 @@
+import { expect, test } from "bun:test";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { ModelLibrary, VerifyReport } from "../../src/core/library.ts";
+import type { Converter } from "../../src/models/convert.ts";
+import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
+import { startHub } from "../support/hub.ts";
+import { openTestLibrary, pullAll } from "../support/library.ts";
+
+const { signal } = new AbortController();
+
+async function verify(library: ModelLibrary, name: string, repair = false): Promise<VerifyReport> {
+  const [report, ...more] = await Array.fromAsync(library.verify(name, repair, signal));
+  expect(more).toEqual([]);
+  if (!report) throw new Error("nothing was verified");
+  return report;
+}
+
+/** Changes a byte and nothing that a listing would see. */
+function flip(file: string): void {
+  const content = readFileSync(file);
+  content[0] = (content[0] ?? 0) ^ 1;
+  writeFileSync(file, content);
+}
+
+function break3(directory: string): void {
+  flip(join(directory, "openvino_model.bin"));
+  truncateSync(join(directory, "config.json"), 5);
+  rmSync(join(directory, "openvino_tokenizer.xml"));
+}
+
+test("every kind of damage is named; repair fetches what is broken and nothing else", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  hub.addRepository("test/small", {
+    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
+  });
+  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
+  await pullAll(library, "test/small");
+  const { directory, digest } = await store.get("test/small");
+  break3(directory);
+  const size = statSync(join(DEMO, "config.json")).size;
+  const broken = [
+    { file: "config.json", what: `5 of ${size} bytes` },
+    { file: "openvino_model.bin", what: "other content" },
+    { file: "openvino_tokenizer.xml", what: "missing" },
+  ];
+  const sorted = ({ broken: found, ...report }: VerifyReport) => ({
+    ...report,
+    broken: [...found].sort((a, b) => (a.file < b.file ? -1 : 1)),
+  });
+  expect(sorted(await verify(library, "test/small"))).toEqual({ model: "test/small:latest", broken, repaired: false });
+  const asked = hub.requests.length;
+  expect(sorted(await verify(library, "test/small", true))).toEqual({
+    model: "test/small:latest",
+    broken,
+    repaired: true,
+  });
+  const fetched = hub.requests.slice(asked).filter(({ path }) => path.includes("/resolve/"));
+  expect(fetched.map(({ path }) => path.split("/").at(-1)).sort()).toEqual(broken.map(({ file }) => file));
+  expect(await verify(library, "test/small")).toEqual({ model: "test/small:latest", broken: [], repaired: false });
+  expect((await store.get("test/small")).digest).toBe(digest);
+  expect(readdirSync(join(folder.path, "models", ".partial"))).toEqual([]);
+});
+
+test("a derived model is repaired as well, and keeps its recipe", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  hub.addRepository("test/small", {
+    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
+  });
+  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
+  await pullAll(library, "test/small");
+  await Array.fromAsync(library.create({ name: "mine", from: "test/small", system: "Hi", allowFolder: false }, signal));
+  flip(join((await store.get("mine")).directory, "openvino_model.bin"));
+  expect(await verify(library, "mine", true)).toMatchObject({ repaired: true });
+  expect((await store.get("mine")).recipe?.system).toBe("Hi");
+  expect((await verify(library, "mine")).broken).toEqual([]);
+});
+
+test("a converted model is pulled and converted again; the broken one is not kept to go back to", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  const files = { "config.json": new TextEncoder().encode("{}"), "model.safetensors": new Uint8Array(10) };
+  hub.addRepository("test/source", { files });
+  const converter: Converter = {
+    plan: () => ({ with: "own", command: "convert", kind: "llm" }),
+    async *convert(_, into) {
+      cpSync(DEMO, into, { recursive: true });
+      yield "done";
+    },
+  };
+  const { library, store, models } = openTestLibrary(folder.path, { endpoint: hub.url, converter });
+  await pullAll(library, "test/source");
+  const { directory } = await store.get("test/source");
+  flip(join(directory, "openvino_model.bin"));
+  expect(await verify(library, "test/source", true)).toMatchObject({ repaired: true });
+  expect((await verify(library, "test/source")).broken).toEqual([]);
+  expect(existsSync(join(models, ".previous", "test", "source"))).toBe(false);
+});
+
+test("a hub that sends wrong bytes repairs nothing and breaks nothing more", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  hub.addRepository("test/small", {
+    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
+  });
+  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
+  await pullAll(library, "test/small");
+  const weights = join((await store.get("test/small")).directory, "openvino_model.bin");
+  flip(weights);
+  const damaged = readFileSync(weights);
+  hub.fault({ path: "openvino_model.bin", times: 10 }, { wrongBytes: true });
+  const refused = await verify(library, "test/small", true).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "download_corrupt" });
+  expect(readFileSync(weights).equals(damaged)).toBe(true);
+});
+
+test("what has no manifest is unknown; what is on no hub, or not the user's, is not repaired", async () => {
+  using folder = temporaryFolder();
+  const system = join(folder.path, "system");
+  const { library, store, models } = openTestLibrary(folder.path, { system });
+  copyDemo(models, "by-hand");
+  expect(await verify(library, "by-hand", true)).toMatchObject({ unknown: expect.any(String), repaired: false });
+  await library.import(DEMO, "imported", signal);
+  const { directory } = await store.get("imported");
+  copyDemo(system, "shared");
+  copyFileSync(join(directory, "npu-proxy.json"), join(system, "shared", "npu-proxy.json"));
+  for (const [name, place] of [
+    ["imported", directory],
+    ["shared", join(system, "shared")],
+  ] as const) {
+    break3(place);
+    expect(await verify(library, name, true)).toMatchObject({ broken: [{}, {}, {}], repaired: false });
+  }
+  writeFileSync(join(directory, "npu-proxy.json"), "{");
+  expect((await verify(library, "imported")).broken).toEqual([{ file: "npu-proxy.json", what: "damaged" }]);
+  const all = await Array.fromAsync(library.verify(undefined, false, signal));
+  expect(all.map(({ model }) => model).sort()).toEqual([
+    "by-hand:latest",
+    "demo:latest",
+    "imported:latest",
+    "shared:latest",
+  ]);
+});
+
+test("it can be left", async () => {
+  using folder = temporaryFolder();
+  const { library } = openTestLibrary(folder.path);
+  await library.import(DEMO, "mine", signal);
+  const left = Array.fromAsync(library.verify("mine", false, AbortSignal.abort()));
+  expect(await left.catch((error: unknown) => error)).toMatchObject({ name: "AbortError" });
+});
