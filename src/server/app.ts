@@ -6,6 +6,7 @@ import { errorResponse, logError, toldError } from "./errors.ts";
 import type { ServerEnv } from "./exchange.ts";
 import { accessLog, catchAnything } from "./middleware/access-log.ts";
 import { allowedHosts } from "./middleware/allowed-hosts.ts";
+import { libraryRoutes } from "./ollama/library-routes.ts";
 import { ollamaRoutes } from "./ollama/routes.ts";
 import { ollamaDialect } from "./ollama/translate.ts";
 import { openaiRoutes } from "./openai/routes.ts";
@@ -36,6 +37,7 @@ export function createApp(given: ServerOptions): Hono<ServerEnv> {
 
   app.route("/", systemRoutes(options));
   app.route("/", ollamaRoutes(options));
+  app.route("/", libraryRoutes(options));
   app.route("/", openaiRoutes(options));
   refuseOtherMethods(app);
   return app;
@@ -50,16 +52,18 @@ function speak(dialect: Dialect) {
 
 /** A known path asked with another method gets 405 and the methods that it has. */
 function refuseOtherMethods(app: Hono<ServerEnv>): void {
-  const methods = new Map<string, string[]>();
+  const methods = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === "ALL") continue;
-    methods.set(path, [...(methods.get(path) ?? []), ...(method === "GET" ? ["GET", "HEAD"] : [method])]);
+    const known = methods.get(path) ?? new Set();
+    methods.set(path, known.add(method));
+    if (method === "GET") known.add("HEAD");
   }
   for (const [path, allowed] of methods)
     app.all(path, (c) => {
-      const error = new ProxyError("method_not_allowed", `This address takes ${allowed.join(" and ")} only.`);
+      const error = new ProxyError("method_not_allowed", `This address takes ${[...allowed].join(" and ")} only.`);
       const response = errorResponse(error, c.get("exchange"), c.get("dialect"));
-      response.headers.set("Allow", allowed.join(", "));
+      response.headers.set("Allow", [...allowed].join(", "));
       return response;
     });
 }

@@ -4,10 +4,10 @@ import type { Answer, ModelRequest, Runtime } from "../core/ports.ts";
 import { deviceClass, type GenerateEvent, type TokenLogprob } from "../core/request.ts";
 import { interleave } from "./choices.ts";
 import type { Translator, Whole } from "./dialect.ts";
-import { logError, toldError } from "./errors.ts";
+import { toldError } from "./errors.ts";
 import type { Exchange, ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
-import { eventStream } from "./stream.ts";
+import { answerStream } from "./stream-response.ts";
 
 /** What a dialect asks for; the id is the exchange's. */
 export type Asked = Omit<ModelRequest, "id"> & {
@@ -44,23 +44,19 @@ export async function answerGeneration(
     const body = translator.whole(...(await collect(choices, exchange, client)));
     return Response.json(body, { headers: { ...headers, "Content-Type": "application/json; charset=utf-8" } });
   }
-  exchange.streaming = true;
-  const body = eventStream({
-    choices,
-    translator,
-    client,
-    generation,
-    slowReaderMs: options.slowReaderMs,
-    hangUp: () => c.env?.hangUp?.(),
-    onEvent: (event, choice) => exchange.saw(event, choice),
-    onEnd: (error) => {
-      exchange.error = error?.code;
-      if (error) logError(error, exchange, options.observer);
-      exchange.end(error?.code === "client_closed" ? 499 : 200);
+  let open = choices.length;
+  return answerStream(c, options, {
+    source: interleave(choices),
+    open: translator.open(),
+    text: ({ event, choice }) => {
+      exchange.saw(event, choice);
+      if (event.type === "done") open--;
+      return translator.event(event, choice);
     },
-  });
-  return new Response(body, {
-    headers: { ...headers, "Content-Type": translator.contentType, "Cache-Control": "no-cache" },
+    isLast: () => open === 0,
+    error: (error) => translator.error(error),
+    work: generation,
+    headers: { ...headers, "Content-Type": translator.contentType },
   });
 }
 

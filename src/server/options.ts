@@ -10,7 +10,9 @@ export interface ServerOptions {
   readonly ollamaVersion?: string;
   /** Host names beside the loopback ones that requests may be addressed to. */
   readonly allowedHosts?: readonly string[];
-  /** Largest request body, in bytes. */
+  /** Whether /api/create may take a folder of this machine: only where no other machine can reach the server. */
+  readonly allowFolder?: boolean;
+  /** Largest request body, in bytes; uploaded blobs are not held in memory and have no limit. */
   readonly maxBodyBytes?: number;
   /** How long a streaming client may leave written text unread, in ms, before its generation is ended. */
   readonly slowReaderMs?: number;
@@ -23,6 +25,7 @@ export function withDefaults(options: ServerOptions): Required<ServerOptions> {
   return {
     ollamaVersion: "0.33.0",
     allowedHosts: [],
+    allowFolder: false,
     maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
     slowReaderMs: 30_000,
     ...options,

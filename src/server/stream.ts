@@ -1,34 +1,36 @@
 import { ProxyError } from "../core/errors.ts";
-import type { GenerateEvent } from "../core/request.ts";
-import { interleave } from "./choices.ts";
-import type { Translator } from "./dialect.ts";
 import { toldError } from "./errors.ts";
 
-export interface StreamOptions {
-  /** The events of each choice; most requests have one. */
-  readonly choices: readonly AsyncIterable<GenerateEvent>[];
-  readonly translator: Translator;
+export interface StreamOptions<Item> {
+  /** What happens, in order; it ends after its last item or throws a ProxyError. */
+  readonly source: AsyncIterable<Item>;
+  /** What comes before the first item. */
+  readonly open?: string;
+  /** An item as text; "" is not sent. */
+  readonly text: (item: Item) => string;
+  /** Whether the text ends with this item: it is not waited for more. */
+  readonly isLast: (item: Item) => boolean;
+  /** After the status line went out: the error as the last chunk. */
+  readonly error: (error: ProxyError) => string;
   /** Aborts when the client closes its connection. */
   readonly client: AbortSignal;
-  /** Aborted by the stream when it ends early: cancels the generation. */
-  readonly generation: AbortController;
+  /** Aborted by the stream when it ends early: cancels what makes the items. */
+  readonly work: AbortController;
   readonly slowReaderMs: number;
   /** Closes the connection of a client that reads nothing any more. */
   hangUp(): void;
-  onEvent(event: GenerateEvent, choice: number): void;
   /** Called once, at the end of the stream; with the error where that was not the end of the answer. */
   onEnd(error?: ProxyError): void;
 }
 
 /**
- * A response body made of events, pulled as the client reads: an unread stream asks the engine for nothing more.
+ * A response body made of events, pulled as the client reads: an unread stream asks for nothing more.
  * (Hono's streamSSE keeps a producer running after its client left, and ends as a success when it throws.)
  */
-export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> {
-  const { translator, client, generation, slowReaderMs } = options;
-  const iterator = interleave(options.choices)[Symbol.asyncIterator]();
+export function textStream<Item>(options: StreamOptions<Item>): ReadableStream<Uint8Array> {
+  const { client, work, slowReaderMs, open = "" } = options;
+  const iterator = options.source[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  let open = options.choices.length;
   let over = false;
   let unread: ReturnType<typeof setTimeout> | undefined;
 
@@ -38,7 +40,7 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
     client.removeEventListener("abort", leave);
     if (error) {
       // In this order: an async generator's return() waits behind a next() that only the abort ends.
-      generation.abort();
+      work.abort();
       void Promise.resolve(iterator.return?.()).catch(() => {});
     }
     options.onEnd(error);
@@ -56,25 +58,21 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
           return;
         }
         client.addEventListener("abort", leave);
-        const text = translator.open();
-        if (text !== "") controller.enqueue(encoder.encode(text));
+        if (open !== "") controller.enqueue(encoder.encode(open));
       },
 
       async pull(controller) {
         clearTimeout(unread);
         try {
-          // A pull that enqueues nothing is not repeated: go on to the next event that has text to send.
+          // A pull that enqueues nothing is not repeated: go on to the next item that has text to send.
           for (let sent = false; !sent && !over; ) {
             const next = await iterator.next();
             if (over) return;
-            if (next.done)
-              throw new ProxyError("inference_failed", "The engine ended the answer before it was finished.");
-            const { event, choice } = next.value;
-            options.onEvent(event, choice);
-            const text = translator.event(event, choice);
+            if (next.done) throw new ProxyError("inference_failed", "The answer ended before it was finished.");
+            const text = options.text(next.value);
             sent = text !== "";
             if (sent) controller.enqueue(encoder.encode(text));
-            if (event.type === "done" && --open === 0) {
+            if (options.isLast(next.value)) {
               end();
               controller.close();
               return;
@@ -84,7 +82,7 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
           if (over) return;
           const error = toldError(thrown, client);
           end(error);
-          controller.enqueue(encoder.encode(translator.error(error)));
+          controller.enqueue(encoder.encode(options.error(error)));
           controller.close();
           return;
         }
@@ -94,7 +92,7 @@ export function eventStream(options: StreamOptions): ReadableStream<Uint8Array> 
             `The client read nothing for ${slowReaderMs} ms, so its answer was ended; read streams as they arrive.`,
           );
           end(error);
-          controller.enqueue(encoder.encode(translator.error(error)));
+          controller.enqueue(encoder.encode(options.error(error)));
           controller.close();
           options.hangUp();
         }, slowReaderMs);

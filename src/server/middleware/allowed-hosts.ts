@@ -32,11 +32,11 @@ export function allowedHosts(configured: readonly string[]) {
 }
 
 /** Lower case, without port, brackets and the dot of an absolute name. */
-function hostName(host: string): string {
+export function hostName(host: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host.trim().toLowerCase()) ?? [];
   return bracketed ?? plain?.replace(/\.$/, "") ?? host;
 }
 
-function isLoopback(name: string): boolean {
+export function isLoopback(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
 }

@@ -1,19 +1,19 @@
 import type { Model, Placement } from "../../core/ports.ts";
 import { deviceClass } from "../../core/request.ts";
 import { deviceLabel } from "../device.ts";
-import { parametersOf } from "./options.ts";
 
 /** Models stay loaded. Clients want a date, and its distance must fit Go's durations (292 years) and Python's years. */
 const NEVER = "2222-01-01T00:00:00Z";
 
-function details(model: Model) {
+/** What listings tell in short; what is not known of a model that was not pulled is "". */
+export function details({ recipe, format, family = "", parameterSize, quantization }: Partial<Model>) {
   return {
-    parent_model: "",
-    format: "openvino",
-    family: model.family,
-    families: [model.family],
-    parameter_size: model.parameterSize,
-    quantization_level: model.quantization,
+    parent_model: recipe?.parent ?? "",
+    format: format ?? "",
+    family,
+    families: family === "" ? [] : [family],
+    parameter_size: parameterSize ?? "",
+    quantization_level: quantization ?? "",
   };
 }
 
@@ -26,6 +26,7 @@ export function tag(model: Model) {
     size: model.size,
     digest: model.digest,
     details: details(model),
+    capabilities: model.capabilities,
   };
 }
 
@@ -44,29 +45,5 @@ export function running(placement: Placement) {
     context_length: placement.contextLength,
     processor: deviceLabel(device),
     ...(placement.tuning?.length && { tuning: placement.tuning }),
-  };
-}
-
-/** /api/show. `requested`: the model as the client named it, which VS Code wants to find again in general.basename. */
-export function show(model: Model, requested: string) {
-  const parameters = [["num_ctx", String(model.contextLength)] as const, ...parametersOf(model.defaults)];
-  const modelfile = [
-    `FROM ${model.name}`,
-    ...parameters.map(([name, value]) => `PARAMETER ${name} ${value}`),
-    `TEMPLATE """${model.chatTemplate}"""`,
-  ];
-  return {
-    modelfile: `${modelfile.join("\n")}\n`,
-    parameters: parameters.map(([name, value]) => `${name.padEnd(30)} ${value}`).join("\n"),
-    template: model.chatTemplate,
-    details: details(model),
-    model_info: {
-      "general.architecture": model.family,
-      "general.basename": requested,
-      [`${model.family}.context_length`]: model.contextLength,
-      [`${model.family}.embedding_length`]: model.embeddingLength,
-    },
-    capabilities: ["completion"],
-    modified_at: model.modified.toISOString(),
   };
 }

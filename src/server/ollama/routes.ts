@@ -2,18 +2,18 @@ import { type Context, Hono } from "hono";
 import type * as v from "valibot";
 import { ProxyError } from "../../core/errors.ts";
 import type { Prompt } from "../../core/request.ts";
+import { samplingFromOptions } from "../../core/sampling.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";
 import type { ServerOptions } from "../options.ts";
 import { refuseUnsupported, unsupported } from "../unsupported.ts";
 import { formatOf } from "./format.ts";
-import { running, show, tag } from "./models.ts";
-import { OLLAMA_DEFAULTS, samplingOf } from "./options.ts";
+import { running, tag } from "./models.ts";
+import { OLLAMA_DEFAULTS } from "./options.ts";
 import {
   chatRequest,
   generateRequest,
-  showRequest,
   UNSUPPORTED_IN_CHAT,
   UNSUPPORTED_IN_GENERATE,
   UNSUPPORTED_IN_MESSAGE,
@@ -38,14 +38,6 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   app.get("/api/version", (c) => c.json({ version: options.ollamaVersion }));
   app.get("/api/tags", async (c) => c.json({ models: (await runtime.models.list()).map(tag) }));
   app.get("/api/ps", (c) => c.json({ models: runtime.placements().map(running) }));
-
-  app.post("/api/show", async (c) => {
-    const asked = check(showRequest, await readJson(c.req.raw, options.maxBodyBytes));
-    const requested = asked.model || asked.name;
-    if (requested === "") throw new ProxyError("invalid_request", "model is required", { param: "model" });
-    c.get("exchange").model = requested;
-    return c.json(show(await runtime.models.get(requested), requested));
-  });
 
   app.post("/api/chat", async (c) => {
     const body = await readJson(c.req.raw, options.maxBodyBytes);
@@ -76,7 +68,7 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
     exchange.model = asked.model;
     const grammar = formatOf(asked.format);
     const explicit = {
-      ...samplingOf(asked.options ?? {}, ignore),
+      ...samplingFromOptions(asked.options ?? {}, ignore),
       ...(asked.logprobs && { logprobs: true }),
       ...(grammar && { grammar }),
     };

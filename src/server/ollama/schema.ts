@@ -2,9 +2,9 @@
 import * as v from "valibot";
 import { type Unsupported, unused } from "../unsupported.ts";
 
-const text = v.string("must be a string");
+export const text = v.string("must be a string");
 const model = v.pipe(text, v.nonEmpty("is required"));
-const flag = v.nullish(v.boolean("must be true or false"));
+export const flag = v.nullish(v.boolean("must be true or false"));
 const keepAlive = v.nullish(
   v.union([v.number(), v.string()], 'must be a number of seconds or a duration such as "5m"'),
 );
@@ -20,7 +20,7 @@ const topLogprobs = v.nullish(
 
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
 
-const message = v.looseObject(
+export const message = v.looseObject(
   {
     role: v.picklist(ROLES, `must be one of ${ROLES.join(", ")}`),
     content: v.nullish(text, ""),
@@ -51,9 +51,6 @@ export const generateRequest = v.looseObject({
   top_logprobs: topLogprobs,
   keep_alive: keepAlive,
 });
-
-/** `name` is what older clients send, `model` then is "". */
-export const showRequest = v.looseObject({ model: v.nullish(text, ""), name: v.nullish(text, "") });
 
 const UNSUPPORTED: Unsupported = { _debug_render_only: unused };
 export const UNSUPPORTED_IN_CHAT: Unsupported = { ...UNSUPPORTED, tools: unused };

@@ -13,8 +13,10 @@ export const ollamaDialect: Dialect = {
   },
 };
 
-function errorText(error: ProxyError, model: string | undefined): string {
-  if (error.code === "model_not_found" && model !== undefined) return `model '${model}' not found`;
+/** An error's sentence; clients look for "not found" in that of a missing model. */
+export function errorText(error: ProxyError, model: string | undefined): string {
+  if (error.code === "model_not_found" && model !== undefined && !error.message.includes("not found"))
+    return `model '${model}' not found`;
   if (error.code === "server_busy") return "server busy, please try again.  maximum pending requests exceeded";
   return error.message;
 }

@@ -1,6 +1,6 @@
 /** OpenAI's request bodies. Messages are predicates: body.ts puts the field's path before them. */
 import * as v from "valibot";
-import { MAX_STOP_LENGTH, MAX_STOPS } from "../sampling.ts";
+import { MAX_STOP_LENGTH, MAX_STOPS } from "../../core/sampling.ts";
 import { type Unsupported, unused, unusedOr } from "../unsupported.ts";
 
 const text = v.string("must be a string");

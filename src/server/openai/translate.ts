@@ -1,9 +1,9 @@
 import { type ErrorCode, ProxyError } from "../../core/errors.ts";
 import type { GenerateEvent, Message, Sampling, TokenLogprob, Usage } from "../../core/request.ts";
+import { sampling } from "../../core/sampling.ts";
 import type { Dialect, Translator, Whole } from "../dialect.ts";
 import { statusOf } from "../errors.ts";
 import { logprobOf } from "../logprob.ts";
-import { sampling } from "../sampling.ts";
 import { unsupported } from "../unsupported.ts";
 import { grammarOf } from "./grammar.ts";
 import type { ChatRequest } from "./schema.ts";

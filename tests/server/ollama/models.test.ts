@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { parseModelfile } from "../../../src/core/modelfile.ts";
 import { CPU, DEMO, NPU, startScripted } from "../../support/scripted-runtime.ts";
 
 const details = {
@@ -22,6 +23,7 @@ test("/api/tags lists models as Ollama does", async () => {
         size: 1_700_000,
         digest: "ab".repeat(32),
         details,
+        capabilities: ["completion"],
       },
     ],
   });
@@ -67,11 +69,19 @@ test.each([{ model: "demo" }, { name: "demo", model: "" }])("/api/show takes %j"
     model_info: {
       "general.architecture": "llama",
       "general.basename": "demo",
+      "general.parameter_count": 1_700_000,
+      "general.quantization": "INT8",
+      "general.quantization.group_size": -1,
+      "general.quantization.symmetric": true,
       "llama.context_length": 4096,
       "llama.embedding_length": 192,
     },
     capabilities: ["completion"],
     modified_at: "2026-01-02T03:04:05.678Z",
+    pulled: true,
+    kind: "llm",
+    architecture: "LlamaForCausalLM",
+    fitness: DEMO.fitness,
   });
 });
 
@@ -86,9 +96,60 @@ test("/api/show's parameters can be read line by line, as Continue does", async 
   ]);
 });
 
+test("/api/show of a derived model shows its recipe", async () => {
+  await using server = await startScripted();
+  server.runtime.demo = {
+    ...DEMO,
+    recipe: {
+      parent: "base:latest",
+      system: "Be brief.",
+      template: { kind: "go", source: "{{ .Prompt }}" },
+      parameters: { num_ctx: 512, temperature: 0.1, stop: ["a", 'b "c"\n'] },
+      messages: [{ role: "user", content: "Hi" }],
+    },
+    defaults: { temperature: 0.1, stop: ["a", 'b "c"\n'] },
+    license: "MIT",
+    source: { hub: "hub.test", repository: "o/r", revision: "main", commit: "d".repeat(40) },
+    pulledAt: new Date(0),
+  };
+  const shown = (await (await server.post("/api/show", { model: "demo" })).json()) as Record<string, unknown>;
+  expect(shown).toMatchObject({
+    license: "MIT",
+    template: "{{ .Prompt }}",
+    system: "Be brief.",
+    messages: [{ role: "user", content: "Hi" }],
+    details: { parent_model: "base:latest" },
+    source: { repository: "o/r", commit: "d".repeat(40) },
+    pulled_at: "1970-01-01T00:00:00.000Z",
+  });
+  expect(parseModelfile(String(shown["modelfile"]))).toEqual({
+    from: "base:latest",
+    template: "{{ .Prompt }}",
+    system: "Be brief.",
+    parameters: { num_ctx: 512, temperature: 0.1, stop: ["a", 'b "c"\n'] },
+    messages: [{ role: "user", content: "Hi" }],
+    license: ["MIT"],
+  });
+});
+
+test("/api/show of a model that was not pulled tells what is known, and Ollama's own clients nothing", async () => {
+  await using server = await startScripted();
+  server.runtime.library.remote = { name: "tiny:latest", family: "llama", quantization: "INT4", fitness: [] };
+  const shown = (await (await server.post("/api/show", { model: "tiny" })).json()) as Record<string, unknown>;
+  expect(shown).toMatchObject({
+    pulled: false,
+    details: { family: "llama", quantization_level: "INT4", parameter_size: "" },
+    model_info: { "general.architecture": "llama", "general.basename": "tiny" },
+    capabilities: [],
+  });
+  const headers = { "User-Agent": "ollama/0.33.0 (amd64 linux) Go/go1.25" };
+  const asked = await server.post("/api/show", { model: "tiny" }, { headers });
+  expect([asked.status, await asked.json()]).toEqual([404, { error: "model 'tiny' not found" }]);
+});
+
 test("/api/show of a model that is not there says not found", async () => {
   await using server = await startScripted();
   const response = await server.post("/api/show", { name: "nope" });
   expect(response.status).toBe(404);
-  expect((await response.json()) as unknown).toEqual({ error: "model 'nope' not found" });
+  expect((await response.json()) as unknown).toEqual({ error: "model 'nope' not found; did you mean tiny?" });
 });
