@@ -2,11 +2,12 @@
  * Every setting of npu-proxy, in one table: its flag, its environment variable, its default, what it means and what
  * it accepts. A flag wins over the variable, the variable over the default; an empty variable counts as unset.
  */
-import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
 import { ProxyError } from "./core/errors.ts";
+import { nearest } from "./core/nearest.ts";
 import type { LogLevel } from "./core/ports.ts";
 import { logLevels } from "./log.ts";
+import { deviceName, endpoint, hostName, hostNames, seconds, whole } from "./setting-values.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -18,6 +19,8 @@ interface Setting<Value> {
   readonly help: string;
   /** Completes the sentence "Expected …". */
   readonly expected: string;
+  /** Never printed, not even where it is wrong. */
+  readonly secret?: true;
   /** The value, in the unit of the key; undefined where the text is none. */
   parse(text: string): Value | undefined;
 }
@@ -117,8 +120,31 @@ const table = {
   runtimeDir: folder("NPU_PROXY_RUNTIME_DIR", "Folder of the native libraries; unset: the one of this version."),
   configDir: folder("NPU_PROXY_CONFIG_DIR", "Folder of the configuration; unset: ~/.config/npu-proxy."),
   cacheDir: folder("NPU_PROXY_CACHE_DIR", "Folder of what can be made again; unset: ~/.cache/npu-proxy."),
-  modelsDir: folder("NPU_PROXY_MODELS_DIR", "Folder of the models; unset: models in the cache folder."),
+  modelPath: folder("NPU_PROXY_MODEL_PATH", "Folder of the models; unset: models in the cache folder."),
+  systemModelPath: folder("NPU_PROXY_SYSTEM_MODEL_PATH", "Read-only folder of models; unset: see below."),
   stateDir: folder("NPU_PROXY_STATE_DIR", "Folder of the server's memory; unset: ~/.local/state/npu-proxy."),
+  autoConvert: {
+    env: "NPU_PROXY_AUTO_CONVERT",
+    default: "auto",
+    help: "auto: a model that is not in OpenVINO's format is converted when it is pulled; off: it is refused.",
+    expected: "auto or off",
+    parse: (text): "auto" | "off" | undefined => (["auto", "off"] as const).find((mode) => mode === text.toLowerCase()),
+  },
+  hubEndpoint: {
+    env: "HF_ENDPOINT",
+    default: "",
+    help: "Address of the hub that models are searched for and pulled from; unset: Hugging Face.",
+    expected: "an http or https address without user, password or query",
+    parse: endpoint,
+  },
+  hubToken: {
+    env: "HF_TOKEN",
+    default: "",
+    help: "Access token for that hub, for gated and private models; sent to it alone and never shown.",
+    expected: "an access token of the hub, without spaces",
+    secret: true,
+    parse: (text) => (/^[\x21-\x7e]*$/.test(text) ? text : undefined),
+  },
   ollamaVersion: {
     env: "NPU_PROXY_OLLAMA_VERSION",
     default: "0.33.0",
@@ -139,6 +165,8 @@ export interface Config extends Values {
     readonly config: string;
     readonly cache: string;
     readonly models: string;
+    /** Models for all users, read-only; undefined where there is no such place. */
+    readonly systemModels: string | undefined;
     readonly state: string;
   };
 }
@@ -168,7 +196,8 @@ export function loadConfig(env: Environment, flags: Flags = {}, platform: string
     const value = setting.parse(given);
     if (value === undefined) {
       const name = flag === undefined ? setting.env : longFlag(setting.flag ?? setting.env);
-      throw new ProxyError("invalid_setting", `${name} is "${given}". Expected ${setting.expected}.`, { param: name });
+      const shown = setting.secret ? "not usable" : `"${given}"`;
+      throw new ProxyError("invalid_setting", `${name} is ${shown}. Expected ${setting.expected}.`, { param: name });
     }
     values[setting.key] = value;
   }
@@ -196,55 +225,42 @@ function refuseUnknown(env: Environment): void {
   );
   if (unknown.length === 0) return;
   const sentences = unknown.map((name) => {
-    const near = known.map((to) => ({ to, distance: distance(name, to) })).sort((a, b) => a.distance - b.distance);
-    const names = near.filter((candidate) => candidate.distance <= 4).slice(0, 3);
-    const advice = names.length > 0 ? `Did you mean ${names.map((n) => n.to).join(" or ")}?` : "Remove it.";
+    const names = nearest(name, known, { within: 4 });
+    const advice = names.length > 0 ? `Did you mean ${names.join(" or ")}?` : "Remove it.";
     return `The environment variable ${name} is no setting of npu-proxy. ${advice}`;
   });
   throw new ProxyError("invalid_setting", `${sentences.join(" ")} \`npu-proxy serve --help\` lists all.`);
 }
 
-/** Letters to insert, remove or change to turn one name into the other (Levenshtein). */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1];
-    for (const [column, other] of [...to].entries()) {
-      const change = (row[column] ?? 0) + (letter === other ? 0 : 1);
-      next.push(Math.min(change, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
-}
-
 /** XDG's folders on Linux (a relative XDG variable is void, as its specification says), LOCALAPPDATA on Windows. */
 function foldersOf(given: Values, env: Environment, platform: string): Config["folders"] {
-  const base = (variable: string, fallback: string, setting: string): string => {
+  const windows = platform === "win32";
+  const place = (folder: string, setting: string, variable: string, onWindows: string, onLinux: string): string => {
+    if (folder) return resolve(folder);
     const xdg = env[variable];
-    if (platform !== "win32" && xdg && isAbsolute(xdg)) return join(xdg, "npu-proxy");
-    const home = platform === "win32" ? "LOCALAPPDATA" : "HOME";
-    const place = env[home];
-    if (!place)
+    if (!windows && xdg && isAbsolute(xdg)) return join(xdg, "npu-proxy");
+    const home = windows ? "LOCALAPPDATA" : "HOME";
+    const base = env[home];
+    if (!base)
       throw new ProxyError("invalid_setting", `${home} is not set. Set it, or ${setting} to the folder to use.`);
-    return platform === "win32" ? join(place, "npu-proxy", fallback) : join(place, fallback, "npu-proxy");
+    return windows ? join(base, "npu-proxy", onWindows) : join(base, onLinux, "npu-proxy");
   };
-  const name = (windows: string, linux: string): string => (platform === "win32" ? windows : linux);
   return {
     get config() {
-      if (given.configDir) return resolve(given.configDir);
-      return base("XDG_CONFIG_HOME", name("config", ".config"), "NPU_PROXY_CONFIG_DIR");
+      return place(given.configDir, "NPU_PROXY_CONFIG_DIR", "XDG_CONFIG_HOME", "config", ".config");
     },
     get cache() {
-      if (given.cacheDir) return resolve(given.cacheDir);
-      return base("XDG_CACHE_HOME", name("cache", ".cache"), "NPU_PROXY_CACHE_DIR");
+      return place(given.cacheDir, "NPU_PROXY_CACHE_DIR", "XDG_CACHE_HOME", "cache", ".cache");
     },
     get models() {
-      return given.modelsDir ? resolve(given.modelsDir) : join(this.cache, "models");
+      return given.modelPath ? resolve(given.modelPath) : join(this.cache, "models");
+    },
+    get systemModels() {
+      if (given.systemModelPath) return resolve(given.systemModelPath);
+      return windows ? undefined : "/usr/share/npu-proxy/models";
     },
     get state() {
-      if (given.stateDir) return resolve(given.stateDir);
-      return base("XDG_STATE_HOME", name("state", join(".local", "state")), "NPU_PROXY_STATE_DIR");
+      return place(given.stateDir, "NPU_PROXY_STATE_DIR", "XDG_STATE_HOME", "state", join(".local", "state"));
     },
   };
 }
@@ -255,33 +271,4 @@ function timeout(env: string, value: string, help: string): Setting<number> {
 
 function folder(env: string, help: string): Setting<string> {
   return { env, default: "", help, expected: "a folder", parse: (text) => text };
-}
-
-function whole(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number | undefined {
-  return (text) => (/^\d+$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined);
-}
-
-/** Seconds, fractions allowed, as milliseconds; at most 24 days, the longest that a timer can wait. */
-function seconds(text: string): number | undefined {
-  const value = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
-  return value > 0 && value < 2 ** 31 ? value : undefined;
-}
-
-function hostName(text: string): string | undefined {
-  const name = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
-  return isIP(name) !== 0 || /^[\w.-]+$/.test(name) ? name : undefined;
-}
-
-function hostNames(text: string): readonly string[] | undefined {
-  const names = text
-    .split(",")
-    .map((name) => name.trim())
-    .filter(Boolean)
-    .map(hostName);
-  return names.every((name) => name !== undefined) ? names : undefined;
-}
-
-function deviceName(text: string): string | undefined {
-  if (text.toLowerCase() === "auto") return "auto";
-  return /^(NPU|CPU|GPU(\.\d+)?)$/i.test(text) ? text.toUpperCase() : undefined;
 }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 
 const details = v.looseObject({
+  parent_model: v.optional(v.string()),
   format: v.optional(v.string()),
   family: v.optional(v.string()),
   parameter_size: v.optional(v.string()),
@@ -34,7 +35,46 @@ export const showAnswer = v.looseObject({
   model_info: v.optional(v.record(v.string(), v.unknown())),
   capabilities: v.optional(v.array(v.string())),
   parameters: v.optional(v.string()),
+  system: v.optional(v.string()),
   license: v.optional(v.string()),
+  /** False: it is on the hub or in the catalogue, not on this machine. */
+  pulled: v.optional(v.boolean()),
+  kind: v.optional(v.string()),
+  /** As the model's own files spell it: "LlamaForCausalLM". */
+  architecture: v.optional(v.string()),
+  /** Versions of what wrote the model, by name. */
+  exporter: v.optional(v.record(v.string(), v.string())),
+  pulled_at: v.optional(v.string()),
+  fitness: v.optional(v.array(v.looseObject({ device: v.string(), fits: v.boolean(), reason: v.string() }))),
+  source: v.optional(
+    v.looseObject({
+      repository: v.string(),
+      hub: v.optional(v.string()),
+      revision: v.optional(v.string()),
+      commit: v.optional(v.string()),
+    }),
+  ),
+});
+
+export const searchAnswer = v.looseObject({
+  models: v.array(
+    v.looseObject({
+      name: v.string(),
+      repository: v.string(),
+      kind: v.string(),
+      quantization: v.optional(v.string()),
+      downloads: v.optional(v.number()),
+      likes: v.optional(v.number()),
+      devices: v.optional(v.array(v.string())),
+      pulled: v.optional(v.boolean()),
+      gated: v.optional(v.boolean()),
+      remarks: v.optional(v.array(v.string())),
+    }),
+  ),
+  total: v.number(),
+  offset: v.number(),
+  has_more: v.boolean(),
+  note: v.optional(v.string()),
 });
 
 export const devicesAnswer = v.looseObject({
@@ -50,9 +90,27 @@ export const devicesAnswer = v.looseObject({
   ),
 });
 
+/** What ends a stream in the place of its last line. */
+const failure = { error: v.optional(v.string()), code: v.optional(v.string()) };
+
+/** One line of a streamed /api/pull or /api/create; sizes in bytes. */
+export const progressLine = v.looseObject({
+  ...failure,
+  status: v.optional(v.string(), ""),
+  digest: v.optional(v.string()),
+  total: v.optional(v.number()),
+  completed: v.optional(v.number(), 0),
+  file: v.optional(v.string()),
+  /** With the last one: what was pulled, and what is worth knowing about it on this machine. */
+  model: v.optional(v.string()),
+  notes: v.optional(v.array(v.string()), []),
+  /** The store had this revision already. */
+  unchanged: v.optional(v.boolean(), false),
+});
+
 /** One line of a streamed /api/chat; durations in nanoseconds. */
 export const chatLine = v.looseObject({
-  error: v.optional(v.string()),
+  ...failure,
   message: v.optional(v.looseObject({ content: v.optional(v.string(), "") })),
   done: v.optional(v.boolean(), false),
   prompt_eval_count: v.optional(v.number(), 0),
@@ -63,3 +121,10 @@ export const chatLine = v.looseObject({
 });
 
 export const errorAnswer = v.object({ error: v.string() });
+
+export type TagsAnswer = v.InferOutput<typeof tagsAnswer>;
+export type PsAnswer = v.InferOutput<typeof psAnswer>;
+export type ShowAnswer = v.InferOutput<typeof showAnswer>;
+export type DevicesAnswer = v.InferOutput<typeof devicesAnswer>;
+export type SearchAnswer = v.InferOutput<typeof searchAnswer>;
+export type ProgressLine = v.InferOutput<typeof progressLine>;

@@ -1,14 +1,24 @@
 /** A typed client of the server's own HTTP API: of a running server, or of the same app inside this process. */
 import * as v from "valibot";
-import type { Config } from "../config.ts";
 import { type ErrorCode, ProxyError } from "../core/errors.ts";
+import type { SearchQuery } from "../core/library.ts";
 import type { Message } from "../core/request.ts";
-import { isLoopback, reachableHost, serverUrl } from "./address.ts";
-import { chatLine, devicesAnswer, errorAnswer, psAnswer, showAnswer, tagsAnswer, versionAnswer } from "./answers.ts";
+import * as answers from "./answers.ts";
 import { isErrorCode } from "./exit-codes.ts";
+import { readLines } from "./lines.ts";
 
-/** Sends one request; `fetch`, or the app's own without a port. */
-type Send = (request: Request) => Response | Promise<Response>;
+export interface ClientOptions {
+  /** The server's URL, without a slash at its end. */
+  readonly base: string;
+  /** The app runs in this process: it sees this machine's folders as its user does. */
+  readonly inProcess: boolean;
+  /** Sends one request; `fetch`, or the app's own without a port. */
+  send(request: Request): Response | Promise<Response>;
+  /** What the app in this process has to say of the failure that it told last: for the owner of this terminal. */
+  detail?(): string | undefined;
+  /** Ends what was started for this client. */
+  close?(): Promise<void>;
+}
 
 export interface ChatRequest {
   readonly model: string;
@@ -17,11 +27,16 @@ export interface ChatRequest {
   readonly options: Readonly<Record<string, number>>;
 }
 
+/** Lines of a stream as they came and as they read. @throws ProxyError for an error inside it and for a cut-off one */
+export type Lines<Schema extends v.GenericSchema> = AsyncGenerator<
+  { readonly raw: string; readonly line: v.InferOutput<Schema> },
+  void
+>;
+
 export interface ChatStream {
   /** Where the answer is computed, as the server's headers say. */
   readonly device: string | undefined;
-  /** Each line as it came and as it reads. @throws ProxyError for an error inside the stream and for a cut-off one */
-  readonly lines: AsyncGenerator<{ readonly raw: string; readonly line: v.InferOutput<typeof chatLine> }, void>;
+  readonly lines: Lines<typeof answers.chatLine>;
 }
 
 /** For errors of a server that does not tell its code. */
@@ -34,187 +49,184 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
   504: "inference_timeout",
 };
 
-/** Longest line of a stream, in characters; a server that sends more is none of ours. */
-const MAX_LINE = 8 << 20;
-
-/** How long a server may take to say its version. */
-const PROBE_TIMEOUT_MS = 10_000;
+interface Sending {
+  readonly method?: string;
+  /** Sent as JSON; a file as its bytes. */
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+}
 
 export class Client {
-  readonly #base: string;
-  readonly #send: Send;
-  readonly #close: () => Promise<void>;
+  /** Whether there is no server: the work is done in this process. */
+  readonly inProcess: boolean;
+  readonly #options: ClientOptions;
 
-  constructor(base: string, send: Send, close: () => Promise<void> = () => Promise.resolve()) {
-    this.#base = base;
-    this.#send = send;
-    this.#close = close;
+  constructor(options: ClientOptions) {
+    this.inProcess = options.inProcess;
+    this.#options = options;
   }
 
-  list(signal: AbortSignal): Promise<v.InferOutput<typeof tagsAnswer>> {
-    return this.#json(tagsAnswer, "/api/tags", undefined, signal);
+  list(signal: AbortSignal): Promise<answers.TagsAnswer> {
+    return this.#json(answers.tagsAnswer, "/api/tags", { signal });
   }
 
-  ps(signal: AbortSignal): Promise<v.InferOutput<typeof psAnswer>> {
-    return this.#json(psAnswer, "/api/ps", undefined, signal);
+  ps(signal: AbortSignal): Promise<answers.PsAnswer> {
+    return this.#json(answers.psAnswer, "/api/ps", { signal });
   }
 
-  show(model: string, signal: AbortSignal): Promise<v.InferOutput<typeof showAnswer>> {
-    return this.#json(showAnswer, "/api/show", { model }, signal);
+  show(model: string, signal: AbortSignal): Promise<answers.ShowAnswer> {
+    return this.#json(answers.showAnswer, "/api/show", { body: { model }, signal });
   }
 
-  devices(signal: AbortSignal): Promise<v.InferOutput<typeof devicesAnswer>> {
-    return this.#json(devicesAnswer, "/health/devices", undefined, signal);
+  devices(signal: AbortSignal): Promise<answers.DevicesAnswer> {
+    return this.#json(answers.devicesAnswer, "/health/devices", { signal });
   }
 
-  version(signal: AbortSignal): Promise<v.InferOutput<typeof versionAnswer>> {
-    return this.#json(versionAnswer, "/api/version", undefined, signal);
+  version(signal: AbortSignal): Promise<v.InferOutput<typeof answers.versionAnswer>> {
+    return this.#json(answers.versionAnswer, "/api/version", { signal });
+  }
+
+  search(query: SearchQuery, signal: AbortSignal): Promise<answers.SearchAnswer> {
+    const asked = {
+      q: query.text,
+      sort: query.sort,
+      limit: query.limit,
+      offset: query.offset,
+      type: query.kind,
+      quantization: query.quantization,
+      min_downloads: query.minDownloads,
+      author: query.author,
+    };
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(asked)) if (value !== undefined) parameters.set(name, String(value));
+    return this.#json(answers.searchAnswer, `/api/search?${parameters}`, { signal });
   }
 
   /** Resolves when the answer begins. Aborting the signal closes the connection, which stops the generation. */
   async chat(request: ChatRequest, signal: AbortSignal): Promise<ChatStream> {
-    const response = await this.#request("/api/chat", { ...request, stream: true }, signal);
-    if (!response.body) throw unexpected(this.#base);
+    const response = await this.#request("/api/chat", { body: { ...request, stream: true }, signal });
     const device = response.headers.get("X-NPU-Proxy-Device") ?? undefined;
-    return { device, lines: chatLines(response.body, this.#base, signal) };
+    return { device, lines: this.#lines(answers.chatLine, response, ({ done }) => done, "inference_failed", signal) };
+  }
+
+  /** Aborting the signal leaves the pull, which stops it where nobody else waits for the same model. */
+  async pull(model: string, signal: AbortSignal): Promise<Lines<typeof answers.progressLine>> {
+    return this.#progress("/api/pull", { model, stream: true }, "hub_failed", signal);
+  }
+
+  /** @param request as POST /api/create has it */
+  async create(
+    request: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Lines<typeof answers.progressLine>> {
+    return this.#progress("/api/create", { ...request, stream: true }, "storage_failed", signal);
+  }
+
+  async copy(source: string, destination: string, signal: AbortSignal): Promise<void> {
+    await this.#request("/api/copy", { body: { source, destination }, signal });
+  }
+
+  async remove(model: string, signal: AbortSignal): Promise<void> {
+    await this.#request("/api/delete", { method: "DELETE", body: { model }, signal });
+  }
+
+  /** @param digest "sha256:<64 hex>" */
+  async hasBlob(digest: string, signal: AbortSignal): Promise<boolean> {
+    const response = await this.#send(`/api/blobs/${digest}`, { method: "HEAD", signal });
+    if (response.status === 404) return false;
+    await this.#accept(response);
+    return true;
+  }
+
+  /** Streams a file to the server. @throws ProxyError what the server tells, or that it broke off */
+  async uploadBlob(digest: string, file: Blob, signal: AbortSignal): Promise<void> {
+    await this.#request(`/api/blobs/${digest}`, { body: file, signal });
   }
 
   /** Ends what this client started: the app in this process with its runners. A server is left alone. */
-  close(): Promise<void> {
-    return this.#close();
+  async close(): Promise<void> {
+    await this.#options.close?.();
+  }
+
+  async #progress(
+    path: string,
+    body: unknown,
+    failure: ErrorCode,
+    signal: AbortSignal,
+  ): Promise<Lines<typeof answers.progressLine>> {
+    const response = await this.#request(path, { body, signal });
+    return this.#lines(answers.progressLine, response, ({ status }) => status === "success", failure, signal);
+  }
+
+  #lines<Schema extends typeof answers.chatLine | typeof answers.progressLine>(
+    schema: Schema,
+    response: Response,
+    isLast: (line: v.InferOutput<Schema>) => boolean,
+    failure: ErrorCode,
+    signal: AbortSignal,
+  ): Lines<Schema> {
+    const unexpected = (): ProxyError => unexpectedAnswer(this.#options.base);
+    const { body } = response;
+    if (!body) throw unexpected();
+    const failed = (code: ErrorCode = failure, message: string, cause?: unknown): ProxyError =>
+      this.#failure(code, message, cause);
+    return readLines<v.InferOutput<Schema>>({ body, schema, isLast, unexpected, failed, signal });
   }
 
   async #json<Schema extends v.GenericSchema>(
     schema: Schema,
     path: string,
-    body: unknown,
-    signal: AbortSignal,
+    sending: Sending,
   ): Promise<v.InferOutput<Schema>> {
-    const response = await this.#request(path, body, signal);
+    const response = await this.#request(path, sending);
     const value: unknown = await response.json().catch(() => undefined);
-    signal.throwIfAborted();
+    sending.signal.throwIfAborted();
     const answer = v.safeParse(schema, value);
-    if (!answer.success) throw unexpected(this.#base);
+    if (!answer.success) throw unexpectedAnswer(this.#options.base);
     return answer.output;
   }
 
-  async #request(path: string, body: unknown, signal: AbortSignal): Promise<Response> {
+  async #request(path: string, sending: Sending): Promise<Response> {
+    const response = await this.#send(path, sending);
+    await this.#accept(response);
+    return response;
+  }
+
+  async #send(path: string, { method, body, signal }: Sending): Promise<Response> {
+    const json = { "Content-Type": "application/json" };
     const sent =
-      body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-    const request = new Request(`${this.#base}${path}`, {
-      method: body === undefined ? "GET" : "POST",
-      signal,
-      ...sent,
-    });
-    const response = await this.#send(request);
-    if (response.ok) return response;
+      body === undefined
+        ? { method: "GET" }
+        : body instanceof Blob
+          ? { method: "POST", body, headers: { "Content-Type": "application/octet-stream" } }
+          : { method: "POST", body: JSON.stringify(body), headers: json };
+    const request = { ...sent, ...(method !== undefined && { method }), signal };
+    return await this.#options.send(new Request(`${this.#options.base}${path}`, request));
+  }
+
+  /** @throws ProxyError what an answer that is no success says */
+  async #accept(response: Response): Promise<void> {
+    if (response.ok) return;
     const text = await response.text().catch(() => "");
     const told = response.headers.get("X-NPU-Proxy-Error");
     const code = isErrorCode(told) ? told : (statusCodes[response.status] ?? "inference_failed");
-    throw new ProxyError(code, errorSentence(text, response.status));
+    throw this.#failure(code, errorSentence(text, response.status));
   }
-}
 
-/**
- * A client of the server that the settings point at; undefined where none answers on this machine.
- * @throws ProxyError server_unreachable where another machine's does not answer, or something else does
- */
-export async function connectServer(config: Config, signal: AbortSignal): Promise<Client | undefined> {
-  if (config.port === 0) return undefined;
-  const host = reachableHost(config.host);
-  const base = serverUrl(host, config.port);
-  const client = new Client(base, (request) => sendTo(request, isLoopback(host)));
-  const patience = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-  try {
-    await client.version(AbortSignal.any([signal, patience]));
-    return client;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (isRefusal(error) && isLoopback(host)) return undefined;
-    if (patience.aborted || (error instanceof ProxyError && error.code !== "server_unreachable"))
-      throw unexpected(base);
-    throw error;
+  #failure(code: ErrorCode, message: string, cause?: unknown): ProxyError {
+    const detail = this.#options.detail?.();
+    return new ProxyError(code, message, { cause, ...(detail !== undefined && { detail }) });
   }
-}
-
-/** A client of the running server, or of the app in this process where none runs. The caller closes it. */
-export async function openClient(config: Config, signal: AbortSignal): Promise<Client> {
-  const server = await connectServer(config, signal);
-  if (server) return server;
-  const [{ composeApp, composeRuntime }, { createLog }] = await Promise.all([
-    import("./compose.ts"),
-    import("../log.ts"),
-  ]);
-  const log = createLog(config.logLevel);
-  const runtime = composeRuntime(config, log);
-  const app = composeApp(config, runtime, log);
-  return new Client(
-    "http://localhost",
-    (request) => app.fetch(request),
-    () => runtime.close(AbortSignal.abort()),
-  );
-}
-
-/** Loopback is reached directly: a proxy in the environment cannot reach it, and must not see what is asked there. */
-async function sendTo(request: Request, direct: boolean): Promise<Response> {
-  try {
-    return await fetch(request, direct ? { proxy: false, timeout: false } : { timeout: false });
-  } catch (error) {
-    if (request.signal.aborted) throw error;
-    const { origin } = new URL(request.url);
-    throw new ProxyError("server_unreachable", `No npu-proxy answers at ${origin}. Start it with: npu-proxy serve`, {
-      cause: error,
-    });
-  }
-}
-
-/** Nobody listens there, as opposed to somebody who does not behave. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof ProxyError && (error.cause as { code?: unknown } | undefined)?.code === "ECONNREFUSED";
-}
-
-async function* chatLines(body: ReadableStream<Uint8Array>, base: string, signal: AbortSignal): ChatStream["lines"] {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of received(body, signal)) {
-    const pieces = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = pieces.pop() ?? "";
-    if (rest.length > MAX_LINE) throw unexpected(base);
-    for (const raw of pieces) {
-      const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), chatLine), raw);
-      if (!parsed.success) throw unexpected(base);
-      const line = parsed.output;
-      yield { raw, line };
-      if (line.error !== undefined) throw new ProxyError("inference_failed", line.error);
-      if (line.done) return;
-    }
-  }
-  throw cutOff();
-}
-
-/** The body's chunks; a connection that breaks is a ProxyError, an aborted signal its own. */
-async function* received(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  try {
-    yield* body;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw cutOff(error);
-  }
-  signal.throwIfAborted();
-}
-
-function cutOff(cause?: unknown): ProxyError {
-  const message = "The server ended the answer before it was complete; its log says why.";
-  return new ProxyError("inference_failed", message, { cause });
 }
 
 function errorSentence(body: string, status: number): string {
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), errorAnswer), body);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), answers.errorAnswer), body);
   if (parsed.success) return parsed.output.error;
   return `The server answered with status ${status}${body ? `: ${body.slice(0, 300).trim()}` : "."}`;
 }
 
-function unexpected(base: string): ProxyError {
+/** What answers at an address is not what was asked for. */
+export function unexpectedAnswer(base: string): ProxyError {
   return new ProxyError(
     "server_unreachable",
     `What answers at ${base} is no npu-proxy. Point --host and --port at one, or free that port.`,

@@ -1,12 +1,16 @@
 /** The composition root: where the parts that do not know each other meet. */
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
-import type { Clock, Observer, Runtime } from "../core/ports.ts";
+import { asProxyError } from "../core/errors.ts";
+import type { ModelLibrary } from "../core/library.ts";
+import type { Clock, ModelStore, Observer, Runtime } from "../core/ports.ts";
 import { createRuntime } from "../core/runtime.ts";
-import { createModelStore } from "../models/store.ts";
-import { createEngineHost } from "../runner/host.ts";
+import { createConverter } from "../models/convert.ts";
+import { createModelLibrary } from "../models/library.ts";
+import { createEngineHost, type RunnerHost } from "../runner/host.ts";
 import { createApp } from "../server/app.ts";
 import { version } from "../version.ts";
+import { isLoopback } from "./address.ts";
 
 /** Longest request body, in bytes. */
 const MAX_BODY_BYTES = 64 << 20;
@@ -16,44 +20,78 @@ const SOURCE_DEMO = join(import.meta.dir, "..", "..", "build", "demo-model", "mo
 
 const clock: Clock = { now: () => Bun.nanoseconds(), date: () => new Date() };
 
-/** The runtime that the settings describe; it starts nothing before it is asked. @throws ProxyError invalid_setting */
-export function composeRuntime(config: Config, observer: Observer): Runtime {
-  const limits = {
-    tokenLimit: config.tokenLimit,
-    maxPromptTokens: config.maxPromptLen,
-    minResponseTokens: config.minResponseLen,
-    maxOutput: config.maxOutput,
-    kvCacheBytes: config.kvCacheSize * 2 ** 20,
-    loadTimeoutMs: config.loadTimeoutMs,
-    inferenceTimeoutMs: config.inferenceTimeoutMs,
-  };
+/** The models of this machine, and what runs them. */
+export interface Models {
+  readonly store: ModelStore;
+  readonly library: ModelLibrary;
+  readonly engines: RunnerHost;
+}
+
+/**
+ * What the settings say about models; it starts nothing before it is asked.
+ * @param devices what the library asks for this machine's devices, where somebody remembers them
+ * @throws ProxyError invalid_setting
+ */
+export function composeModels(config: Config, observer: Observer, devices?: Runtime["devices"]): Models {
   const engines = createEngineHost({
     command: ownCommand(),
     observer,
-    limits,
+    limits: limitsOf(config),
     emulateNpu: config.npuEmulation === "cpu",
     runtimeDirectory: config.runtimeDir ? resolve(config.runtimeDir) : undefined,
     cacheDirectory: config.folders.cache,
     compileCacheDirectory: join(config.folders.cache, "compiled"),
   });
-  return createRuntime({
-    models: createModelStore({
-      directories: [config.folders.models],
-      configDirectory: config.folders.config,
-      builtin: async () => ({
-        demo: Bun.isStandaloneExecutable ? join(await engines.unpacked(), "demo") : SOURCE_DEMO,
-      }),
+  const { store, library } = createModelLibrary({
+    directories: { models: config.folders.models, system: config.folders.systemModels },
+    configDirectory: config.folders.config,
+    cacheDirectory: config.folders.cache,
+    endpoint: config.hubEndpoint,
+    token: config.hubToken,
+    observer,
+    devices: async (signal) => {
+      try {
+        return await (devices?.(signal) ?? engines.devices(signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        // Without the native runtime models can still be found, described and pulled.
+        observer.log("debug", "models are chosen without knowing the devices", { code: asProxyError(error).code });
+        return [];
+      }
+    },
+    converter: createConverter({ own: engines, mode: config.autoConvert }),
+    builtin: async () => ({
+      demo: Bun.isStandaloneExecutable ? join(await engines.unpacked(), "demo") : SOURCE_DEMO,
     }),
+  });
+  return { store, library, engines };
+}
+
+/** The runtime that the settings describe; it starts nothing before it is asked. @throws ProxyError invalid_setting */
+export function composeRuntime(config: Config, observer: Observer): Runtime {
+  const { store, library, engines } = composeModels(config, observer, (signal) => runtime.devices(signal));
+  const runtime = createRuntime({
+    models: store,
+    library,
     engines,
     clock,
     observer,
     device: config.device,
-    limits,
+    limits: limitsOf(config),
   });
+  return runtime;
 }
 
-/** The HTTP app over a runtime; it listens nowhere by itself. */
-export function composeApp(config: Config, runtime: Runtime, observer: Observer): ReturnType<typeof createApp> {
+/**
+ * The HTTP app over a runtime; it listens nowhere by itself.
+ * @param inProcess nobody but this process reaches it: it may read the folders that its user may
+ */
+export function composeApp(
+  config: Config,
+  runtime: Runtime,
+  observer: Observer,
+  inProcess = false,
+): ReturnType<typeof createApp> {
   return createApp({
     runtime,
     observer,
@@ -62,9 +100,22 @@ export function composeApp(config: Config, runtime: Runtime, observer: Observer)
     ollamaVersion: config.ollamaVersion,
     // The address that it was told to listen on may be asked for by that name.
     allowedHosts: [...config.allowedHosts, config.host],
+    allowFolder: inProcess || isLoopback(config.host),
     maxBodyBytes: MAX_BODY_BYTES,
     slowReaderMs: config.slowReaderMs,
   });
+}
+
+function limitsOf(config: Config) {
+  return {
+    tokenLimit: config.tokenLimit,
+    maxPromptTokens: config.maxPromptLen,
+    minResponseTokens: config.minResponseLen,
+    maxOutput: config.maxOutput,
+    kvCacheBytes: config.kvCacheSize * 2 ** 20,
+    loadTimeoutMs: config.loadTimeoutMs,
+    inferenceTimeoutMs: config.inferenceTimeoutMs,
+  };
 }
 
 /** How this program starts itself: the executable, and in a source checkout the file that it runs. */

@@ -1,7 +1,7 @@
 /** `npu-proxy devices`: what this machine can compute on. */
 import type { Config } from "../config.ts";
 import { ProxyError } from "../core/errors.ts";
-import { openClient } from "./client.ts";
+import { openClient } from "./connect.ts";
 import { print } from "./output.ts";
 import { table } from "./table.ts";
 

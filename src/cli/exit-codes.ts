@@ -31,12 +31,19 @@ const exitCodes: Record<ErrorCode, number> = {
   address_unavailable: exitCode.failure,
   server_unreachable: exitCode.failure,
   storage_failed: exitCode.failure,
+  storage_full: exitCode.failure,
+  model_read_only: exitCode.usage,
+  conversion_failed: exitCode.failure,
   runtime_missing: exitCode.failure,
   runtime_mismatch: exitCode.failure,
   runtime_failed: exitCode.failure,
   model_invalid: exitCode.failure,
   device_unavailable: exitCode.failure,
   insufficient_memory: exitCode.failure,
+  hub_unreachable: exitCode.failure,
+  hub_denied: exitCode.failure,
+  hub_failed: exitCode.failure,
+  download_corrupt: exitCode.failure,
   load_failed: exitCode.failure,
   load_timeout: exitCode.failure,
   server_busy: exitCode.failure,
@@ -48,8 +55,8 @@ const exitCodes: Record<ErrorCode, number> = {
 };
 
 /** Whether this version knows the code; a server of another version may have others. */
-export function isErrorCode(text: string | null): text is ErrorCode {
-  return text !== null && Object.hasOwn(exitCodes, text);
+export function isErrorCode(text: string | null | undefined): text is ErrorCode {
+  return typeof text === "string" && Object.hasOwn(exitCodes, text);
 }
 
 /** Tells an error on stderr, as every command does, and resolves with its exit code. */

@@ -1,6 +1,6 @@
 /** `npu-proxy list`: the models on disk. */
 import type { Config } from "../config.ts";
-import { openClient } from "./client.ts";
+import { openClient } from "./connect.ts";
 import { print } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
 

@@ -32,3 +32,8 @@ export function forStdout(text: string): string {
 export function withoutControls(text: string): string {
   return text.replace(/(?![\t\n])\p{Cc}/gu, "");
 }
+
+/** Columns of the terminal on stdout; without one there is no limit. */
+export function outputWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+}

@@ -1,18 +1,23 @@
 /** The command line: every command with its arguments and flags; what a command does is loaded when it is called. */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { type Config, environment, type Flags, loadConfig, type SettingKey, settings } from "../config.ts";
+import { Command, CommanderError } from "commander";
+import { type Config, environment, loadConfig, settings } from "../config.ts";
 import { version } from "../version.ts";
 import { exitCode, exitCodesHelp, reportError } from "./exit-codes.ts";
+import { addModelCommands } from "./model-commands.ts";
+import {
+  CLIENT_SETTINGS,
+  clientConfig,
+  decimal,
+  flagsOf,
+  integer,
+  type Options,
+  type Perform,
+  variablesHelp,
+  type Work,
+  withSettings,
+} from "./options.ts";
 import { print, printError } from "./output.ts";
 import type { RunOptions } from "./run.ts";
-
-/** The settings that matter to a command which talks to a server. */
-const CLIENT_SETTINGS: readonly SettingKey[] = ["host", "port", "logLevel"];
-
-type Options = Readonly<Record<string, unknown>>;
-
-/** Does a command; a number is its exit code, nothing means 0. */
-type Work = (signal: AbortSignal) => Promise<number> | Promise<void>;
 
 /** Runs the command line (without the executable's name). Resolves with the exit code and never rejects. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
@@ -56,13 +61,14 @@ async function untilInterrupted(work: Work): Promise<number> {
   }
 }
 
-function buildProgram(perform: (work: Work) => Promise<void>): Command {
+function buildProgram(perform: Perform): Command {
   const program = new Command("npu-proxy")
     .description("Serves models on the NPU, GPU and CPU of an Intel machine. Without a command: serve.")
     .version(version, "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .exitOverride()
-    .addHelpText("after", `\n${exitCodesHelp}`);
+    .addHelpText("after", `\n${exitCodesHelp}`)
+    .commandsGroup("Serve and ask:");
 
   withSettings(
     program.command("serve").description("serve the models over HTTP"),
@@ -106,6 +112,8 @@ function buildProgram(perform: (work: Work) => Promise<void>): Command {
       perform(async (signal) => (await import("./show.ts")).show(clientConfig(options), model, options, signal)),
     );
 
+  addModelCommands(program, perform);
+
   program
     .command("runner", { hidden: true })
     .description("the process of one model on one device; started by the server")
@@ -121,47 +129,10 @@ function buildProgram(perform: (work: Work) => Promise<void>): Command {
 type Listing = (config: Config, options: { readonly json: boolean }, signal: AbortSignal) => Promise<void>;
 
 /** A command that prints one table, or the JSON behind it. */
-function listing(command: Command, perform: (work: Work) => Promise<void>, load: () => Promise<Listing>): void {
+function listing(command: Command, perform: Perform, load: () => Promise<Listing>): void {
   withSettings(command, CLIENT_SETTINGS)
     .option("--json", "print the server's JSON", false)
     .action((options: Options & { readonly json: boolean }) =>
       perform(async (signal) => (await load())(clientConfig(options), options, signal)),
     );
-}
-
-function withSettings(command: Command, keys: readonly SettingKey[]): Command {
-  for (const { key, flag, env, default: value, help } of settings)
-    if (flag && keys.includes(key)) command.option(flag, `${help} (${value ? `default: ${value}, ` : ""}${env})`);
-  return command;
-}
-
-/** The settings that have no flag, for the help of serve. */
-function variablesHelp(): string {
-  const rows = settings.filter(({ flag }) => !flag);
-  const width = Math.max(...rows.map(({ env }) => env.length));
-  const lines = rows.map(({ env, default: value, help }) => {
-    return `  ${env.padEnd(width)}  ${help}${value ? ` (default: ${value})` : ""}`;
-  });
-  return ["Settings of the environment alone:", ...lines].join("\n");
-}
-
-function flagsOf(options: Options): Flags {
-  const given = settings.flatMap(({ key }) => (typeof options[key] === "string" ? [[key, options[key]]] : []));
-  return Object.fromEntries(given) as Flags;
-}
-
-/** A command's own log, where it serves itself, stays out of its answer: warnings only, unless told otherwise. */
-function clientConfig(options: Options): Config {
-  return loadConfig({ NPU_PROXY_LOG_LEVEL: "warn", ...environment() }, flagsOf(options));
-}
-
-function decimal(text: string): number {
-  if (!/^-?\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("Expected a number.");
-  return Number(text);
-}
-
-function integer(text: string): number {
-  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
-    throw new InvalidArgumentError("Expected a whole number.");
-  return Number(text);
 }

@@ -1,6 +1,6 @@
 /** `npu-proxy ps`: what the running server has loaded. */
 import type { Config } from "../config.ts";
-import { connectServer } from "./client.ts";
+import { connectServer } from "./connect.ts";
 import { print } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
 

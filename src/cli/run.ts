@@ -3,9 +3,10 @@ import type { Config } from "../config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Message } from "../core/request.ts";
 import { type AnswerOptions, printAnswer } from "./answer.ts";
-import { openClient } from "./client.ts";
+import { openClient } from "./connect.ts";
 import { converse } from "./conversation.ts";
 import { printError } from "./output.ts";
+import { readStdin } from "./stdin.ts";
 
 export interface RunOptions extends AnswerOptions {
   readonly system?: string;
@@ -13,9 +14,6 @@ export interface RunOptions extends AnswerOptions {
   readonly seed?: number;
   readonly numPredict?: number;
 }
-
-/** Most bytes that are read from a pipe; a longer prompt fits no model. */
-const MAX_STDIN = 16 << 20;
 
 /**
  * Asks once and prints the answer as it comes, or converses where a terminal gives no prompt.
@@ -39,7 +37,9 @@ export async function run(
   const client = await openClient(config, signal);
   try {
     if (prompt === "") {
-      await client.show(model, signal); // a wrong name is told before anything is typed
+      const { pulled } = await client.show(model, signal); // a wrong name is told before anything is typed
+      if (pulled === false)
+        throw new ProxyError("model_not_found", `${model} is not on this machine. Fetch it: npu-proxy pull ${model}`);
       return await converse(client, { model, system, options: samplingOptions(options), answer: options }, signal);
     }
     const messages = [...system, { role: "user", content: prompt } as const];
@@ -64,27 +64,4 @@ function samplingOptions({ temperature, seed, numPredict }: RunOptions): Record<
     ...(seed === undefined ? {} : { seed }),
     ...(numPredict === undefined ? {} : { num_predict: numPredict }),
   };
-}
-
-/** All of stdin as UTF-8. @throws ProxyError body_too_large */
-async function readStdin(signal: AbortSignal): Promise<string> {
-  const reader = Bun.stdin.stream().getReader();
-  const left = Promise.withResolvers<never>();
-  const leave = (): void => left.reject(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", leave, { once: true });
-  try {
-    const decoder = new TextDecoder();
-    let text = "";
-    let size = 0;
-    for (;;) {
-      const { done, value } = await Promise.race([reader.read(), left.promise]);
-      if (done) return text + decoder.decode();
-      size += value.length;
-      if (size > MAX_STDIN) throw new ProxyError("body_too_large", "Standard input is longer than 16 MiB.");
-      text += decoder.decode(value, { stream: true });
-    }
-  } finally {
-    signal.removeEventListener("abort", leave);
-  }
 }

@@ -1,7 +1,9 @@
-/** `npu-proxy show MODEL`: what a model is. */
+/** `npu-proxy show MODEL`: what a model is, and what it can run on. */
 import type { Config } from "../config.ts";
-import { openClient } from "./client.ts";
+import type { ShowAnswer } from "./answers.ts";
+import { openClient } from "./connect.ts";
 import { print, withoutControls } from "./output.ts";
+import { wrapped } from "./table.ts";
 
 /** Prints what a model is, or the server's JSON. @throws ProxyError model_not_found, or what the server tells */
 export async function show(
@@ -14,33 +16,77 @@ export async function show(
   try {
     const answer = await client.show(model, signal);
     if (options.json) return await print(`${JSON.stringify(answer, null, 2)}\n`);
-    const info = (suffix: string): string => {
-      const [, value] = Object.entries(answer.model_info ?? {}).find(([key]) => key.endsWith(suffix)) ?? [];
-      return value === undefined ? "" : String(value);
-    };
-    const facts: [string, string][] = [
-      ["architecture", info("general.architecture") || (answer.details?.family ?? "")],
-      ["parameters", answer.details?.parameter_size ?? ""],
-      ["quantization", answer.details?.quantization_level ?? ""],
-      ["context length", info(".context_length")],
-      ["embedding length", info(".embedding_length")],
-    ];
-    const sections = [
-      section(
-        "Model",
-        facts.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(18)}${value}`),
-      ),
-      section("Capabilities", answer.capabilities ?? []),
-      section("Parameters", answer.parameters?.split("\n") ?? []),
-      section("License", answer.license?.split("\n").slice(0, 2) ?? []),
-    ];
-    await print(withoutControls(sections.filter(Boolean).join("\n")));
+    await print(withoutControls(described(model, answer)));
   } finally {
     await client.close();
   }
 }
 
+function described(model: string, answer: ShowAnswer): string {
+  const missing =
+    answer.pulled !== false ? "" : `Not pulled; this is what the hub tells. To fetch it: npu-proxy pull ${model}\n`;
+  const sections = [
+    missing,
+    section("Model", facts(modelFacts(answer))),
+    section("Runs on", (answer.fitness ?? []).map(verdict)),
+    section("Capabilities", answer.capabilities ?? []),
+    section("Parameters", answer.parameters?.split("\n") ?? []),
+    section("System", answer.system?.split("\n") ?? []),
+    section("Source", facts(sourceFacts(answer))),
+    section("License", answer.license?.split("\n").slice(0, 2) ?? []),
+  ];
+  return sections.filter(Boolean).join("\n");
+}
+
+function modelFacts({ model_info: info = {}, details, ...answer }: ShowAnswer): [string, string][] {
+  const told = (suffix: string): string => {
+    const [, value] = Object.entries(info).find(([key]) => key.endsWith(suffix)) ?? [];
+    return value === undefined || value === null ? "" : String(value);
+  };
+  const family = told("general.architecture") || (details?.family ?? "");
+  const written = Object.entries(answer.exporter ?? {});
+  return [
+    ["architecture", [family, answer.architecture && `(${answer.architecture})`].filter(Boolean).join(" ")],
+    ["kind", answer.kind ?? ""],
+    ["format", answer.pulled === false ? "" : (details?.format ?? "")],
+    ["parent", details?.parent_model ?? ""],
+    ["parameters", details?.parameter_size ?? ""],
+    ["quantization", quantization(details?.quantization_level ?? "", told(".group_size"), told(".symmetric"))],
+    ["context length", told(".context_length")],
+    ["embedding length", told(".embedding_length")],
+    ["pooling", told(".pooling")],
+    ["exported by", written.map(([name, version]) => `${name} ${version}`).join(", ")],
+  ];
+}
+
+/** "INT4, symmetric, group 128". */
+function quantization(level: string, group: string, symmetric: string): string {
+  const kind = { true: "symmetric", false: "asymmetric" }[symmetric] ?? "";
+  const scale = group === "-1" ? "channel-wise" : group && `group ${group}`;
+  return [level, kind, scale].filter(Boolean).join(", ");
+}
+
+function sourceFacts({ source, pulled_at: pulledAt }: ShowAnswer): [string, string][] {
+  if (!source) return [];
+  return [
+    ["hub", source.hub ?? ""],
+    ["repository", source.repository],
+    ["revision", source.revision ?? ""],
+    ["commit", source.commit?.slice(0, 12) ?? ""],
+    ["pulled", pulledAt?.slice(0, 10) ?? ""],
+  ];
+}
+
+function verdict({ device, fits, reason }: NonNullable<ShowAnswer["fitness"]>[number]): string {
+  return `${device.padEnd(4)}${fits ? "yes" : "no"}${reason && `: ${reason}`}`;
+}
+
+function facts(pairs: readonly (readonly [string, string])[]): string[] {
+  return pairs.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(18)}${value}`);
+}
+
 function section(title: string, lines: readonly string[]): string {
   const filled = lines.filter((line) => line.trim() !== "");
-  return filled.length === 0 ? "" : `${[title, ...filled.map((line) => `  ${line.trim()}`)].join("\n")}\n`;
+  const body = filled.map((line) => `${wrapped(`  ${line.trim()}`, 6)}\n`).join("");
+  return filled.length === 0 ? "" : `${title}\n${body}`;
 }

@@ -21,7 +21,7 @@ export async function startProduct(
   const model = basename(directory).toLowerCase();
   symlinkSync(directory, join(models.path, model));
   const daemon = await startDaemon(
-    { NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MODELS_DIR: models.path, NPU_PROXY_RUNTIME_DIR: runtime },
+    { NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MODEL_PATH: models.path, NPU_PROXY_RUNTIME_DIR: runtime },
     executable === undefined ? [process.execPath, inProject("src", "main.ts")] : [executable],
   );
   return {

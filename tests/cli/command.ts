@@ -57,12 +57,12 @@ export class Home implements AsyncDisposable {
   }
 
   /** The command at a terminal of its own. */
-  terminal(args: readonly string[], env: Record<string, string> = {}): Screen {
-    const screen = new Screen();
+  terminal(args: readonly string[], env: Record<string, string> = {}, cols = 120): Screen {
+    const screen = new Screen(cols);
     const child = Bun.spawn([process.execPath, MAIN, ...args], {
       env: this.environment(env),
       cwd: this.directory,
-      terminal: { cols: 120, rows: 40, data: (_, data) => screen.receive(data) },
+      terminal: { cols, rows: 40, data: (_, data) => screen.receive(data) },
     });
     this.#processes.push(child);
     screen.attach(child);
@@ -96,9 +96,14 @@ export async function until(stream: ReadableStream<Uint8Array>, pattern: RegExp)
 /** What a terminal shows, and the keys it sends. */
 export class Screen {
   readonly #decoder = new TextDecoder();
+  readonly #cols: number;
   #process: Bun.Subprocess | undefined;
   #text = "";
   #changed = Promise.withResolvers<void>();
+
+  constructor(cols: number) {
+    this.#cols = cols;
+  }
 
   attach(process: Bun.Subprocess): void {
     this.#process = process;
@@ -110,9 +115,39 @@ export class Screen {
     this.#changed = Promise.withResolvers();
   }
 
+  /** Everything sent to it. */
+  get raw(): string {
+    return this.#text;
+  }
+
   /** Everything shown so far, without the control sequences that move the cursor. */
   get text(): string {
     return Bun.stripANSI(this.#text).replaceAll("\r", "");
+  }
+
+  /** The lines as they stand there now: what was drawn over is gone. (Of the control sequences: those that Bars draws with.) */
+  get lines(): string[] {
+    const lines: string[][] = [[]];
+    let [row, column] = [0, 0];
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's own
+    for (const [token, rows] of this.#text.matchAll(/\u001b\[(\d*)[A-Z]|[^\u001b]/gu)) {
+      if (token === "\n") row += 1;
+      else if (token === "\r") column = 0;
+      else if (token.endsWith("A") && token.length > 1) row = Math.max(0, row - Number(rows || 1));
+      else if (token === "\u001b[J") lines.splice(row + 1);
+      if (token === "\u001b[K" || token === "\u001b[J") lines[row]?.splice(column);
+      else if (token.length === 1 && token >= " ") {
+        if (column === this.#cols) [row, column] = [row + 1, 0]; // it wraps
+        while (lines.length <= row) lines.push([]);
+        lines[row]?.splice(column++, 1, token);
+      }
+      while (lines.length <= row) lines.push([]);
+    }
+    return lines.map((line) =>
+      Array.from(line, (letter) => letter ?? " ")
+        .join("")
+        .trimEnd(),
+    );
   }
 
   type(keys: string): void {

@@ -52,6 +52,9 @@ describe("loadConfig", () => {
     ["NPU_PROXY_LOG_LEVEL", "loud"],
     ["NPU_PROXY_NPU_EMULATION", "gpu"],
     ["NPU_PROXY_OLLAMA_VERSION", "new"],
+    ["NPU_PROXY_AUTO_CONVERT", "yes"],
+    ["HF_ENDPOINT", "hub.example"],
+    ["HF_ENDPOINT", "https://someone:secret@hub.example"],
   ])("%s=%s is refused by name, with what was given and what is expected", (name, value) => {
     const setting = settings.find(({ env }) => env === name);
     expect(() => loadConfig({ ...home, [name]: value })).toThrow(
@@ -60,6 +63,17 @@ describe("loadConfig", () => {
         message: `${name} is "${value}". Expected ${setting?.expected}.`,
       }),
     );
+  });
+
+  test("a secret is never part of a message", () => {
+    expect(() => loadConfig({ ...home, HF_TOKEN: "hf_secret x" })).toThrow(
+      "HF_TOKEN is not usable. Expected an access token of the hub, without spaces.",
+    );
+  });
+
+  test("the hub's address has no slash at its end", () => {
+    expect(loadConfig(home)).toMatchObject({ hubEndpoint: "", hubToken: "" });
+    expect(loadConfig({ HF_ENDPOINT: "http://127.0.0.1:80/mirror/" }).hubEndpoint).toBe("http://127.0.0.1/mirror");
   });
 
   test("a bad flag is named as the flag it is", () => {
@@ -79,6 +93,7 @@ describe("folders", () => {
       config: "/home/someone/.config/npu-proxy",
       cache: "/home/someone/.cache/npu-proxy",
       models: "/home/someone/.cache/npu-proxy/models",
+      systemModels: "/usr/share/npu-proxy/models",
       state: "/home/someone/.local/state/npu-proxy",
     });
     const { folders } = loadConfig({ ...home, XDG_CACHE_HOME: "/big", XDG_STATE_HOME: "state" }, {}, "linux");
@@ -90,11 +105,12 @@ describe("folders", () => {
     const { folders } = loadConfig({ LOCALAPPDATA: "/local" }, {}, "win32");
     expect(folders.cache).toBe("/local/npu-proxy/cache");
     expect(folders.state).toBe("/local/npu-proxy/state");
+    expect(folders.systemModels).toBeUndefined();
   });
 
   test("are taken from the settings; models stay in the cache folder unless told otherwise", () => {
     expect(loadConfig({ NPU_PROXY_CACHE_DIR: "/c" }).folders.models).toBe("/c/models");
-    expect(loadConfig({ NPU_PROXY_CACHE_DIR: "/c", NPU_PROXY_MODELS_DIR: "/m" }).folders.models).toBe("/m");
+    expect(loadConfig({ NPU_PROXY_CACHE_DIR: "/c", NPU_PROXY_MODEL_PATH: "/m" }).folders.models).toBe("/m");
   });
 
   test("without HOME only the folder that is needed complains", () => {

@@ -154,3 +154,12 @@ test("a wrong name is told before anything is typed", async () => {
   await screen.shows(/model 'nope' not found/);
   expect(await screen.exited()).toBe(3);
 });
+
+test("a model that is on the hub and not here is refused before anything is typed", async () => {
+  await using home = await Home.create();
+  await using server = new ScriptedServer();
+  server.shown = { pulled: false };
+  const screen = home.terminal(["run", "demo"], server.env);
+  expect(await screen.exited()).toBe(3);
+  expect(screen.text).toContain("Fetch it: npu-proxy pull demo (model_not_found)");
+});

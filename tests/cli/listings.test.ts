@@ -50,6 +50,7 @@ test("show prints what a model is", async () => {
   const { stdout } = await home.run(["show", "demo"], { env: server.env });
   expect(stdout).toBe(`Model
   architecture      llama
+  format            openvino
   parameters        1.7M
   quantization      INT8
   context length    4096

@@ -1,11 +1,15 @@
 /** Stands in for a running npu-proxy: answers as told, remembers what it was asked. */
 
 export interface Asked {
+  /** "POST", and "HEAD" or "DELETE" where a command sends these. */
+  readonly method: string;
   readonly path: string;
+  /** Without the question mark. */
+  readonly query: string;
   readonly body: Record<string, unknown>;
 }
 
-type Chat = (body: Record<string, unknown>, signal: AbortSignal) => AsyncIterable<unknown> | Response;
+type Script = (body: Record<string, unknown>, signal: AbortSignal) => AsyncIterable<unknown> | Response;
 
 export const model = {
   name: "demo:latest",
@@ -42,10 +46,17 @@ export function piece(content: string): unknown {
 }
 
 /** An answer of these pieces. */
-export function saying(...pieces: readonly string[]): Chat {
+export function saying(...pieces: readonly string[]): Script {
   return async function* () {
     for (const text of pieces) yield piece(text);
     yield finished;
+  };
+}
+
+/** Progress of these lines. */
+export function telling(...lines: readonly unknown[]): Script {
+  return async function* () {
+    yield* lines;
   };
 }
 
@@ -53,7 +64,15 @@ export class ScriptedServer implements AsyncDisposable {
   readonly asked: Asked[] = [];
   /** Settles when a client left an answer before its end. */
   readonly left = Promise.withResolvers<void>();
-  chat: Chat = saying("Par", "is", ".");
+  chat: Script = saying("Par", "is", ".");
+  /** What pull and create tell. */
+  progress: Script = telling({ status: "success" });
+  /** What search finds. */
+  found: unknown = { models: [], total: 0, offset: 0, limit: 20, has_more: false, from: "hub" };
+  /** Fields of show beside those of a model without anything special. */
+  shown: Record<string, unknown> = {};
+  /** Uploaded blobs by digest. */
+  readonly blobs = new Map<string, Uint8Array>();
   readonly #server: Bun.Server<undefined>;
 
   constructor() {
@@ -80,9 +99,11 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   async #answer(request: Request): Promise<Response> {
-    const path = new URL(request.url).pathname;
-    const body = (request.method === "POST" ? await request.json() : {}) as Record<string, unknown>;
-    this.asked.push({ path, body });
+    const { pathname: path, search } = new URL(request.url);
+    const { method } = request;
+    if (path.startsWith("/api/blobs/")) return this.#blob(request, path.slice("/api/blobs/".length));
+    const body = (["POST", "DELETE"].includes(method) ? await request.json() : {}) as Record<string, unknown>;
+    this.asked.push({ method, path, query: search.slice(1), body });
     switch (path) {
       case "/api/version":
         return Response.json({ version: "0.33.0" });
@@ -102,12 +123,30 @@ export class ScriptedServer implements AsyncDisposable {
           model_info: { "general.architecture": "llama", "llama.context_length": 4096 },
           capabilities: ["completion"],
           parameters: "temperature 0",
+          ...this.shown,
         });
+      case "/api/pull":
+      case "/api/create":
+        return this.#stream(this.progress(body, request.signal));
+      case "/api/search":
+        return Response.json(this.found);
+      case "/api/copy":
+        return new Response();
+      case "/api/delete":
+        if (body["model"] === "demo") return new Response();
+        return Response.json({ error: `model '${body["model"]}' not found` }, { status: 404 });
       case "/api/chat":
         return this.#stream(this.chat(body, request.signal));
       default:
         return new Response("404 page not found", { status: 404 });
     }
+  }
+
+  async #blob(request: Request, digest: string): Promise<Response> {
+    this.asked.push({ method: request.method, path: "/api/blobs", query: "", body: { digest } });
+    if (request.method === "HEAD") return new Response(null, { status: this.blobs.has(digest) ? 200 : 404 });
+    this.blobs.set(digest, await request.bytes());
+    return new Response(null, { status: 201 });
   }
 
   #stream(lines: AsyncIterable<unknown> | Response): Response {

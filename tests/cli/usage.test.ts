@@ -11,7 +11,10 @@ test("--help names the commands and the exit codes, not the hidden one", async (
   await using home = await Home.create();
   const { code, stdout } = await home.run(["--help"]);
   expect(code).toBe(0);
-  for (const command of ["serve", "run", "list|ls", "ps", "devices", "show"])
+  for (const command of [
+    ...["serve", "run", "list|ls", "ps", "devices", "show"],
+    ...["pull", "search", "create", "cp", "rm", "import", "verify", "prune", "rollback"],
+  ])
     expect(stdout).toContain(`\n  ${command} `);
   expect(stdout).toContain("Exit codes:");
   expect(stdout).not.toContain("runner");
@@ -21,7 +24,7 @@ test("serve --help names every setting, with or without a flag", async () => {
   await using home = await Home.create();
   const { stdout } = await home.run(["serve", "--help"]);
   expect(stdout).toContain("--token-limit");
-  expect(stdout).toContain("NPU_PROXY_MODELS_DIR");
+  expect(stdout).toContain("NPU_PROXY_MODEL_PATH");
 });
 
 test.each([

@@ -23,7 +23,7 @@ test("prompt lookup, a draft model and a template of the user's: same greedy ans
   await using daemon = await startDaemon({
     NPU_PROXY_DEVICE: "CPU",
     NPU_PROXY_CONFIG_DIR: folder.path,
-    NPU_PROXY_MODELS_DIR: join(folder.path, "models"),
+    NPU_PROXY_MODEL_PATH: join(folder.path, "models"),
   });
   const ask = async (model: string) => {
     const response = await fetch(`${daemon.url}/api/generate`, {

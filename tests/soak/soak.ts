@@ -2,12 +2,13 @@
  * `bun run soak [--requests N] [--minutes M] [--chaos]`: a real daemon with the demo on the CPU under mixed load for a
  * long time. Exits with 1 where a text differs from the same request alone, an answer is broken, something drifts beyond
  * its bound (samples.ts), or a process or file is left. With --chaos runners are ended at random moments: then every
- * request must end as an answer or as one error in words, and the daemon must stay.
+ * request must end as an answer or as one error in words, and the daemon must stay. `bun run soak pull` is pull.ts.
  */
 import { parseArgs } from "node:util";
 import { setup } from "../../build/setup.ts";
 import { isAlive, startDaemon, until } from "../support/daemon.ts";
 import { Chaos } from "./chaos.ts";
+import { soakPull } from "./pull.ts";
 import { drift, FILE_DRIFT, HEADER, MEMORY_DRIFT, row, type Sample, sample, TIME_DRIFT } from "./samples.ts";
 import { type Ended, generator, Traffic } from "./traffic.ts";
 
@@ -97,4 +98,5 @@ async function running(url: string): Promise<number | undefined> {
   return models?.reduce((sum, model) => sum + model.running, 0);
 }
 
-process.exitCode = await soak(process.argv.slice(2));
+const [what, ...rest] = process.argv.slice(2);
+process.exitCode = what === "pull" ? await soakPull(rest) : await soak(process.argv.slice(2));

@@ -1,0 +1,17 @@
+/** `npu-proxy import PATH`: takes a folder or a GGUF file into the store. */
+import { resolve } from "node:path";
+import type { Config } from "../config.ts";
+import { openLibrary } from "./library.ts";
+import { print } from "./output.ts";
+
+/** Takes a model into the store, by its folder's name or another. @throws ProxyError invalid_request, model_invalid, storage_* */
+export async function importModel(
+  config: Config,
+  path: string,
+  options: { readonly name?: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await using opened = await openLibrary(config);
+  const model = await opened.library.import(resolve(path), options.name, signal);
+  await print(`${model} is in the store.\n`);
+}
