@@ -196,7 +196,8 @@ export function loadConfig(env: Environment, flags: Flags = {}, platform: string
     const value = setting.parse(given);
     if (value === undefined) {
       const name = flag === undefined ? setting.env : longFlag(setting.flag ?? setting.env);
-      const shown = setting.secret ? "not usable" : `"${given}"`;
+      // An address may carry a password, where none belongs.
+      const shown = setting.secret || /:\/\/[^/]*@/.test(given) ? "not usable" : `"${given}"`;
       throw new ProxyError("invalid_setting", `${name} is ${shown}. Expected ${setting.expected}.`, { param: name });
     }
     values[setting.key] = value;

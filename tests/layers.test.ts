@@ -65,7 +65,7 @@ function readsEnvironment(code: string): boolean {
 }
 
 function importsOf(code: string): string[] {
-  const statements = code.matchAll(/\b(?:from|import|require)\s*\(?\s*["'`]([^"'`\n]+)["'`]/g);
+  const statements = code.matchAll(/(?<!["'`])\b(?:from|import|require)\s*\(?\s*["'`]([^"'`\n]+)["'`]/g);
   return [...statements].map(([, specifier = ""]) => specifier);
 }
 

@@ -110,8 +110,12 @@ export class Client {
   }
 
   /** Aborting the signal leaves the pull, which stops it where nobody else waits for the same model. */
-  async pull(model: string, signal: AbortSignal): Promise<Lines<typeof answers.progressLine>> {
-    return this.#progress("/api/pull", { model, stream: true }, "hub_failed", signal);
+  async pull(
+    model: string,
+    { ir }: { readonly ir: boolean },
+    signal: AbortSignal,
+  ): Promise<Lines<typeof answers.progressLine>> {
+    return this.#progress("/api/pull", { model, stream: true, ...(ir && { ir }) }, "hub_failed", signal);
   }
 
   /** @param request as POST /api/create has it */

@@ -59,6 +59,7 @@ export function composeModels(config: Config, observer: Observer, devices?: Runt
         return [];
       }
     },
+    ggufConverter: engines,
     converter: createConverter({ own: engines, mode: config.autoConvert }),
     builtin: async () => ({
       demo: Bun.isStandaloneExecutable ? join(await engines.unpacked(), "demo") : SOURCE_DEMO,

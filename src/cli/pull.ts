@@ -14,12 +14,12 @@ import { wrapped } from "./table.ts";
 export async function pull(
   config: Config,
   model: string,
-  options: { readonly json: boolean },
+  options: { readonly json: boolean; readonly ir: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const client = await openClient(config, signal);
   try {
-    const last = await showProgress(await client.pull(model, signal), options);
+    const last = await showProgress(await client.pull(model, options, signal), options);
     if (options.json) return;
     const news = last?.unchanged ? "was here already, and is the newest" : "is here";
     const notes = (last?.notes ?? []).map((note) => `${wrapped(`  ${note}`, 6)}\n`);

@@ -20,6 +20,11 @@ export async function verify(
     const files = broken.map(({ file, what }) => `  ${file}: ${what}\n`);
     await print(withoutControls(`${model}: ${verdict}\n${files.join("")}`));
   }
-  if (code !== exitCode.ok && !options.repair) await print("To pull what is broken again: npu-proxy verify --repair\n");
+  if (code === exitCode.ok) return code;
+  await print(
+    options.repair
+      ? "Nothing on the hub is the same as what is still broken: import or create it again, or remove it.\n"
+      : "To pull what is broken again: npu-proxy verify --repair\n",
+  );
   return code;
 }

@@ -70,13 +70,13 @@ class ExpressionParser {
   }
 
   pipeline(depth: number): Expression {
-    if (depth > MAX_DEPTH) throw invalidTemplate(`its parentheses nest more than ${MAX_DEPTH} deep`);
     let expression = this.#command(depth, undefined);
-    while (this.#take("|")) expression = this.#command(depth, expression);
+    for (let deeper = depth + 1; this.#take("|"); deeper++) expression = this.#command(deeper, expression);
     return expression;
   }
 
   #command(depth: number, piped: Expression | undefined): Expression {
+    if (depth > MAX_DEPTH) throw invalidTemplate(`its parentheses and pipes nest more than ${MAX_DEPTH} deep`);
     const token = this.#tokens[this.#at];
     if (token?.kind !== "word" || isLiteralWord(token.text)) {
       const operand = this.#operand(depth);
@@ -185,7 +185,7 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
         let value: unknown;
         for (const parameter of parameters) {
           value = evaluate(parameter, scope);
-          if (isTrue(value) === (name === "or")) return value;
+          if (isTrue(value, scope) === (name === "or")) return value;
         }
         return value;
       }
@@ -200,10 +200,16 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
 }
 
 /** Go's truth: not false, 0, nil, and not empty. */
-export function isTrue(value: unknown): boolean {
+export function isTrue(value: unknown, scope: Pick<Scope, "spend">): boolean {
   if (Array.isArray(value)) return value.length > 0;
-  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
-  return Boolean(value);
+  return typeof value === "object" && value !== null ? sizeOf(value, scope) > 0 : Boolean(value);
+}
+
+/** To list keys costs, however few of them are looked at. */
+function sizeOf(value: object, scope: Pick<Scope, "spend">): number {
+  const { length } = Object.keys(value);
+  scope.spend(length);
+  return length;
 }
 
 /** As an action prints it: tools and arguments are JSON, as Ollama's are; nothing is "". */
@@ -227,16 +233,19 @@ function fieldOf(value: unknown, name: string): unknown {
 type Function = (values: readonly unknown[], scope: Scope) => unknown;
 
 const FUNCTIONS: Readonly<Record<string, Function>> = {
-  not: ([value]) => !isTrue(value),
-  eq: ([value, ...others]) => others.some((other) => (other ?? undefined) === (value ?? undefined)),
-  ne: ([a, b]) => (a ?? undefined) !== (b ?? undefined),
-  lt: ([a, b]) => order("lt", a, b) < 0,
-  le: ([a, b]) => order("le", a, b) <= 0,
-  gt: ([a, b]) => order("gt", a, b) > 0,
-  ge: ([a, b]) => order("ge", a, b) >= 0,
-  len: ([value]) => {
-    if (typeof value === "string") return new TextEncoder().encode(value).length;
-    if (typeof value === "object" && value !== null) return Object.keys(value).length;
+  not: ([value], scope) => !isTrue(value, scope),
+  eq: ([value, ...others], scope) => others.some((other) => isSame(value, other, scope)),
+  ne: ([a, b], scope) => !isSame(a, b, scope),
+  lt: ([a, b], scope) => order("lt", a, b, scope) < 0,
+  le: ([a, b], scope) => order("le", a, b, scope) <= 0,
+  gt: ([a, b], scope) => order("gt", a, b, scope) > 0,
+  ge: ([a, b], scope) => order("ge", a, b, scope) >= 0,
+  len: ([value], scope) => {
+    if (typeof value === "object" && value !== null) return sizeOf(value, scope);
+    if (typeof value === "string") {
+      scope.spend(value.length >> 6);
+      return new TextEncoder().encode(value).length;
+    }
     throw invalidTemplate(`len is asked of ${kindOf(value)}`);
   },
   index: ([value, ...keys]) =>
@@ -263,19 +272,21 @@ const FUNCTIONS: Readonly<Record<string, Function>> = {
 };
 
 function isRange(from: unknown, to: unknown, length: number): boolean {
-  return (
-    Number.isInteger(from) &&
-    Number.isInteger(to) &&
-    0 <= Number(from) &&
-    Number(from) <= Number(to) &&
-    Number(to) <= length
-  );
+  const [first, end] = [Number(from), Number(to)];
+  return Number.isInteger(from) && Number.isInteger(to) && 0 <= first && first <= end && end <= length;
 }
 
-function order(name: string, a: unknown, b: unknown): number {
+function isSame(a: unknown, b: unknown, scope: Scope): boolean {
+  if (typeof a === "string" && typeof b === "string") scope.spend(a.length >> 6);
+  return (a ?? undefined) === (b ?? undefined);
+}
+
+function order(name: string, a: unknown, b: unknown, scope: Scope): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
-  throw invalidTemplate(`${name} compares ${kindOf(a)} with ${kindOf(b)}`);
+  if (typeof a !== "string" || typeof b !== "string")
+    throw invalidTemplate(`${name} compares ${kindOf(a)} with ${kindOf(b)}`);
+  scope.spend(a.length >> 6);
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function kindOf(value: unknown): string {

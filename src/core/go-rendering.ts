@@ -92,7 +92,7 @@ class Rendering implements Scope {
     for (const { test, variable, body } of branches) {
       const value = evaluate(test, this);
       if (variable !== undefined) this.#variables.push({ name: variable, value });
-      if (!isTrue(value)) continue;
+      if (!isTrue(value, this)) continue;
       ending = this.#within(setsDot ? value : this.dot, body);
       break;
     }
@@ -104,6 +104,8 @@ class Rendering implements Scope {
   #range({ over, variables, body, otherwise }: Extract<Node, { kind: "range" }>): Ending {
     const value = evaluate(over, this);
     const entries = entriesOf(value);
+    // Listing them costs, even if the first round ends it all.
+    this.spend(entries.length);
     if (entries.length === 0) return this.#body(otherwise);
     const declared = this.#variables.length;
     for (const [key, element] of entries) {

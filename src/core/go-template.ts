@@ -39,10 +39,11 @@ export interface GoTemplate {
 const MAX_SOURCE = 64 * 1024;
 const MAX_DEPTH = 50;
 
-/** Whether a chat template is one of Go's and not Jinja, which has the same braces: Go's fields begin with a dot. */
+/** Whether a chat template is one of Go's and not Jinja, which has the same braces: Go's fields begin with a dot, and its
+ *  functions take what follows them without brackets. */
 export function isGoTemplate(source: string): boolean {
   if (source.includes("{%")) return false;
-  return /\{\{(?:- )?\s*(?:[.$]|\/\*|(?:if|else|end|range|with|define|template|block|json)\b)/.test(source);
+  return /\{\{(?:- )?\s*(?:[.$]|\/\*|(?:if|else|end|range|with|define|template|block|json)\b|\w+\s+[.$"])/.test(source);
 }
 
 /** @throws ProxyError invalid_template naming what is wrong or not supported */

@@ -46,6 +46,15 @@ export interface EncoderConverter {
   convertEncoder(directory: string, into: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Writes GGUF models in OpenVINO's own format, which loads faster. */
+export interface GgufConverter {
+  /**
+   * Writes openvino_model, openvino_tokenizer and openvino_detokenizer (.xml and .bin) beside the one GGUF file of a folder.
+   * @throws ProxyError conversion_failed, runtime_*
+   */
+  writeIr(directory: string, signal: AbortSignal): Promise<void>;
+}
+
 /** One variant of a catalogue model: a repository of the hub. */
 export interface CatalogEntry {
   /** "tinyllama:latest", "tinyllama:fp16"; the name that pull takes. */
@@ -118,6 +127,8 @@ export interface PullRequest {
   readonly name: string;
   /** A token for this pull alone, in the place of HF_TOKEN. */
   readonly token?: string;
+  /** Of a GGUF model: keep it in OpenVINO's own format beside the file, too. Any other is in that format anyway. */
+  readonly keepIr?: boolean;
 }
 
 /** What a pull tells, in this order; `file` repeats with growing `completed`, of several files at once. */
@@ -177,6 +188,10 @@ export interface PruneReport {
   readonly bytes: number;
 }
 
+export interface ImportOptions extends Pick<PullRequest, "keepIr"> {
+  readonly name?: string;
+}
+
 export interface ModelLibrary {
   /** @throws ProxyError invalid_request; an unreachable hub answers from the catalogue and says so */
   search(query: SearchQuery, signal: AbortSignal): Promise<SearchPage>;
@@ -198,8 +213,9 @@ export interface ModelLibrary {
   hasBlob(digest: string): Promise<boolean>;
   /** @throws ProxyError invalid_request where the content has another digest; nothing is kept then */
   writeBlob(digest: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void>;
-  /** Takes a folder or a GGUF file into the store under a name (default: the folder's own). Returns the model's name. */
-  import(path: string, name: string | undefined, signal: AbortSignal): Promise<string>;
+  /** Takes a folder or a GGUF file into the store under a name (default: the folder's own). Returns the model's name.
+   *  @throws ProxyError invalid_request, model_invalid, storage_*; with keepIr (as PullRequest) conversion_failed, runtime_* */
+  import(path: string, options: ImportOptions, signal: AbortSignal): Promise<string>;
   /** Hashes a model's files again (all models' without a name). */
   verify(name: string | undefined, repair: boolean, signal: AbortSignal): AsyncIterable<VerifyReport>;
   /** With `dryRun` nothing is removed. What another process is pulling is left alone. */

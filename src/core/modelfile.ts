@@ -94,10 +94,11 @@ function* instructions(text: string): Generator<Instruction> {
     const content = (lines[index] ?? "").trim();
     if (content === "" || content.startsWith("#")) continue;
     const line = index + 1;
-    const [, name = "", behind = ""] = /^(\S+)\s*(.*)$/.exec(content) ?? [];
+    // "s": a "." that stops at U+2028 would be tried again from every character, in quadratic time.
+    const [, name = "", behind = ""] = /^(\S+)\s*(.*)$/s.exec(content) ?? [];
     const keyword = name.toUpperCase();
     const worded = keyword === "PARAMETER" || keyword === "MESSAGE";
-    const [, word = "", rest = ""] = (worded ? /^(\S*)\s*(.*)$/ : /^()(.*)$/).exec(behind) ?? [];
+    const [, word = "", rest = ""] = (worded ? /^(\S*)\s*(.*)$/s : /^()(.*)$/s).exec(behind) ?? [];
     let value = rest;
     while (isOpen(value)) {
       index++;

@@ -176,6 +176,8 @@ export type ToRunner =
   | { readonly op: "load"; readonly options: LoadOptions }
   /** Makes OpenVINO's model of an encoder's safetensors, into a folder that exists; the runner does nothing else then. */
   | { readonly op: "convert"; readonly directory: string; readonly into: string }
+  /** Makes OpenVINO's model of the one GGUF file in a folder, beside it; answered by `converted`, too. */
+  | { readonly op: "write_ir"; readonly directory: string }
   | {
       readonly op: "generate";
       readonly id: number;

@@ -2,9 +2,11 @@
 import { constants } from "node:fs";
 import { copyFile, link, mkdir, open, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { ProxyError } from "../core/errors.ts";
 import { syncFolder } from "./durable-file.ts";
 import { hashOf } from "./file-hash.ts";
 import { filesOf } from "./folders.ts";
+import { isSafePath } from "./hub-file.ts";
 import { MANIFEST, type ManifestFile, readManifest } from "./manifest.ts";
 
 /** Whether the new folder's files may be the old ones (hard links) or must be copies that the owner's edits do not reach. */
@@ -13,6 +15,7 @@ export type Sharing = "link" | "copy";
 /**
  * Fills a folder with files of another (the manifest is left out) and flushes it. Each can be removed without the other.
  * Returns the files with their SHA-256: from the manifest where there is one, else hashed.
+ * @throws ProxyError invalid_request for a file name that no manifest can have: the model could not be read any more
  */
 export async function deriveFolder(
   from: string,
@@ -22,7 +25,14 @@ export async function deriveFolder(
 ): Promise<readonly ManifestFile[]> {
   const known = new Map(sharing === "link" ? (readManifest(from)?.files ?? []).map((file) => [file.path, file]) : []);
   const files: ManifestFile[] = [];
-  for (const path of filesOf(from).filter((file) => file !== MANIFEST)) {
+  const paths = filesOf(from).filter((file) => file !== MANIFEST);
+  const odd = paths.find((path) => !isSafePath(path));
+  if (odd !== undefined)
+    throw new ProxyError(
+      "invalid_request",
+      `The folder has a file whose name cannot be stored: ${JSON.stringify(odd.slice(0, 80))}. Rename it, or move it elsewhere.`,
+    );
+  for (const path of paths) {
     signal.throwIfAborted();
     const target = join(into, path);
     await place(join(from, path), target, sharing);

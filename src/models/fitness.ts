@@ -8,6 +8,8 @@ import type { Fitness, ModelKind } from "../core/library.ts";
 export interface FitnessFacts {
   readonly kind: ModelKind;
   readonly format: "openvino" | "gguf";
+  /** A GGUF model that lies in OpenVINO's format, too. */
+  readonly keptIr?: boolean;
   /** config.json's model_type. */
   readonly family: string;
   readonly architecture: string;
@@ -62,7 +64,10 @@ function notServed({ kind }: FitnessFacts): Verdict | undefined {
 
 /** GPU and CPU: 1. GGUF works and is slower; 2. batching needs fused attention; 3. everything else runs. */
 function elsewhere(facts: FitnessFacts): Verdict {
-  if (facts.format === "gguf") return yes(`GGUF ${facts.quantization}: slower than the same model for OpenVINO`);
+  if (facts.format === "gguf") {
+    const kept = facts.keptIr ? ", kept as IR, which loads faster" : "";
+    return yes(`GGUF ${facts.quantization}${kept}: slower than the same model for OpenVINO`);
+  }
   if (facts.kind === "llm" && facts.attentions === 0)
     return no("its graph has no fused attention (ScaledDotProductAttention), which batching needs");
   return yes(weights(facts));

@@ -7,8 +7,8 @@
  * <models>/.partial/              work under way, on the same file system; what carries no living lock may go
  */
 import { randomBytes } from "node:crypto";
-import { type Dirent, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
-import { mkdir, rename, rm, rmdir } from "node:fs/promises";
+import { type Dirent, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { ProxyError } from "../core/errors.ts";
 import { syncFolder } from "./durable-file.ts";
@@ -24,7 +24,8 @@ const MOST_ATTEMPTS = 50;
 /** Whether a folder holds a model, whole or damaged. */
 export function isModelFolder(folder: string): boolean {
   if (MARKS.some((mark) => statSync(join(folder, mark), { throwIfNoEntry: false })?.isFile())) return true;
-  return entries(folder).some(({ name }) => name.toLowerCase().endsWith(".gguf"));
+  // A folder of that ending is another model, which was pulled by the name of its file.
+  return entries(folder).some((entry) => entry.name.toLowerCase().endsWith(".gguf") && !entry.isDirectory());
 }
 
 /** Names, sizes and times of a folder's files: changes when one of them does. */
@@ -71,15 +72,22 @@ export function previousOf(models: string, name: string): string {
  */
 export async function replaceFolder(models: string, name: string, staged: string): Promise<string> {
   const target = placeOf(models, name);
-  refuseClash(models, name, target);
-  await mkdir(dirname(target), { recursive: true });
+  const previous = previousOf(models, name);
   for (let attempt = 1; ; attempt++) {
     try {
-      await setAside(models, name, target);
-      await rename(staged, target);
+      refuseClash(models, name, target);
+      if (isThere(target)) await discard(models, previous);
+      // In one go from here: an organisation that took this name while we waited would be moved away as if it were the model.
+      refuseClash(models, name, target);
+      mkdirSync(dirname(target), { recursive: true });
+      if (isThere(target)) {
+        mkdirSync(dirname(previous), { recursive: true });
+        renameSync(target, previous);
+      }
+      renameSync(staged, target);
       break;
     } catch (error) {
-      // Between two calls somebody else may have put a folder there (healed it, or replaced it as well) or taken it away.
+      // Between two calls another process may have put a folder there (healed it, or replaced it as well) or taken it away.
       const code = (error as NodeJS.ErrnoException).code ?? "";
       const contended = ["ENOENT", "ENOTEMPTY", "EEXIST"].includes(code) && existsSync(staged);
       if (!contended || attempt === MOST_ATTEMPTS) throw error;
@@ -89,36 +97,41 @@ export async function replaceFolder(models: string, name: string, staged: string
   return target;
 }
 
-/** Makes a model the previous revision, if it is there. */
-async function setAside(models: string, name: string, target: string): Promise<void> {
-  if (!lstatSync(target, { throwIfNoEntry: false })) return;
-  const previous = previousOf(models, name);
-  await discard(models, previous);
-  await mkdir(dirname(previous), { recursive: true });
-  await rename(target, previous);
-}
-
 /** Removes a model and what it replaced; at once for whoever looks, whatever happens meanwhile. */
 export async function removeFolder(models: string, name: string): Promise<void> {
   const target = placeOf(models, name);
-  // Without its model the previous revision would be taken for one that a crash left there.
-  await discard(models, previousOf(models, name));
-  await discard(models, target);
-  if (dirname(target) !== models) await rmdir(dirname(target)).catch(() => undefined);
+  // In this order and in one go: without its model the previous revision would be taken for one that a crash left there.
+  const trash = [previousOf(models, name), target].map((folder) => throwAway(models, folder));
+  if (dirname(target) !== models) removeIfEmpty(dirname(target));
+  for (const folder of trash) if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }
 
 /** Removes a folder of the store (or nothing): first by a rename, so that a crash never leaves half of it in its place. */
 export async function discard(models: string, folder: string): Promise<void> {
-  if (!lstatSync(folder, { throwIfNoEntry: false })) return;
+  const trash = throwAway(models, folder);
+  if (trash !== undefined) await rm(trash, { recursive: true, force: true });
+}
+
+/** Moves a folder to where work under way lies, and returns its place there; undefined where there is none. */
+function throwAway(models: string, folder: string): string | undefined {
+  if (!isThere(folder)) return undefined;
   const trash = join(models, ".partial", `removed-${randomBytes(8).toString("hex")}`);
-  await mkdir(dirname(trash), { recursive: true });
+  mkdirSync(dirname(trash), { recursive: true });
   try {
-    await rename(folder, trash);
+    renameSync(folder, trash);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-  await rm(trash, { recursive: true, force: true });
+  return trash;
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Other models of the organisation are in it.
+  }
 }
 
 /** What lies in .previous: [name, folder]. */
@@ -143,7 +156,7 @@ export function heal(models: string): void {
   if (!existsSync(join(models, ".previous"))) return;
   for (const [name, folder] of previousFolders(models)) {
     const target = placeOf(models, name);
-    if (lstatSync(target, { throwIfNoEntry: false })) continue;
+    if (isThere(target)) continue;
     try {
       mkdirSync(dirname(target), { recursive: true });
       renameSync(folder, target);
@@ -151,6 +164,11 @@ export function heal(models: string): void {
       // Somebody else was quicker, or the store is read-only: there is nothing to undo for us then.
     }
   }
+}
+
+/** Whatever it is: a link that points nowhere as well. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function refuseClash(models: string, name: string, target: string): void {

@@ -5,7 +5,7 @@ import type { Model } from "../core/ports.ts";
 import { type ByteSource, openFile } from "./byte-source.ts";
 import { fitnessOf } from "./fitness.ts";
 import { type Gguf, readGguf } from "./gguf.ts";
-import { fileTypeName } from "./gguf-types.ts";
+import { fileTypeName, READABLE } from "./gguf-types.ts";
 import { jsonCount, jsonName, readJsonFile } from "./json-file.ts";
 import { samplingDefaults } from "./model-config.ts";
 import { parameterSize } from "./parameter-size.ts";
@@ -14,17 +14,16 @@ import { templateSupport } from "./template-support.ts";
 const ARCHITECTURES = ["llama", "qwen2", "qwen3"];
 /** By ggml's name for it: byte-level BPE. */
 const TOKENIZER = "gpt2";
-/** Types of weights with two dimensions. */
-const WEIGHTS = ["F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"];
 const OTHERWISE = "Pull the same model for OpenVINO instead (`npu-proxy search` finds it).";
 
 export type GgufModel = Omit<Model, "name" | "directory" | "digest" | "size" | "modified">;
 
 /**
  * @param files the GGUF files in the folder: exactly one can be served
+ * @param keptIr whether it lies in OpenVINO's format beside it, too
  * @throws ProxyError model_invalid, as a sentence that goes on from "… cannot be served: "
  */
-export async function ggufModel(directory: string, files: readonly string[]): Promise<GgufModel> {
+export async function ggufModel(directory: string, files: readonly string[], keptIr: boolean): Promise<GgufModel> {
   const [file] = files;
   if (file === undefined || files.length > 1)
     throw refused(
@@ -33,7 +32,7 @@ export async function ggufModel(directory: string, files: readonly string[]): Pr
   try {
     await using source = await openFile(join(directory, file));
     const generation = await readJsonFile(directory, "generation_config.json");
-    return { ...(await describeGguf(source)), defaults: samplingDefaults(generation ?? {}) };
+    return { ...(await describeGguf(source, { keptIr })), defaults: samplingDefaults(generation ?? {}) };
   } catch (error) {
     if (error instanceof ProxyError || !(error instanceof Error) || "code" in error) throw error;
     throw refused(`${file} ${error.message}. Remove it and fetch it again.`);
@@ -44,7 +43,10 @@ export async function ggufModel(directory: string, files: readonly string[]): Pr
  * Reads the header alone, so the source may be a file on the hub.
  * @throws ProxyError model_invalid for what GenAI cannot load; Error with a phrase for a broken file
  */
-export async function describeGguf(source: ByteSource, window?: number): Promise<Omit<GgufModel, "defaults">> {
+export async function describeGguf(
+  source: ByteSource,
+  { window, keptIr = false }: { readonly window?: number; readonly keptIr?: boolean } = {},
+): Promise<Omit<GgufModel, "defaults">> {
   const header = await readGguf(source, window);
   const { metadata, parameters } = header;
   const architecture = jsonName(metadata.get("general.architecture"));
@@ -72,7 +74,15 @@ export async function describeGguf(source: ByteSource, window?: number): Promise
     chatTemplate,
     format: "gguf",
     ...(license !== "" && { license }),
-    fitness: fitnessOf({ kind: "llm", format: "gguf", family: architecture, architecture, parameters, quantization }),
+    fitness: fitnessOf({
+      kind: "llm",
+      format: "gguf",
+      keptIr,
+      family: architecture,
+      architecture,
+      parameters,
+      quantization,
+    }),
   };
 }
 
@@ -93,9 +103,9 @@ function checkServable({ metadata, weights }: Gguf, architecture: string): void 
       `its tokenizer is of the kind '${tokenizer.slice(0, 60)}'; from GGUF only byte-level BPE ('${TOKENIZER}': ` +
         `Llama 3, Qwen, SmolLM) can be read. ${OTHERWISE}`,
     );
-  const unknown = [...weights.keys()].filter((type) => !WEIGHTS.includes(type));
+  const unknown = [...weights.keys()].filter((type) => !READABLE.includes(type));
   if (unknown.length > 0)
-    throw refused(`its weights are ${unknown.join(" and ")}; ${WEIGHTS.join(", ")} can be read. ${OTHERWISE}`);
+    throw refused(`its weights are ${unknown.join(" and ")}; ${READABLE.join(", ")} can be read. ${OTHERWISE}`);
 }
 
 function refused(sentence: string): ProxyError {

@@ -36,6 +36,16 @@ const TENSOR_TYPES: Readonly<Record<number, readonly [name: string, weights: num
   39: ["MXFP4", 32, 17],
 };
 
+/** Types of weights that GenAI's reader takes (tried with 2026.4). */
+export const READABLE: readonly string[] = ["F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"];
+
+const UNREADABLE_NAME = /(?:^|[._-])(?:Q[235]\w*|I?Q1\w*|IQ\d\w*|TQ\d\w*|BF16|F32|MXFP4\w*)\.gguf$/i;
+
+/** Whether a file's name ends in a type that GenAI does not take: "Llama-3.2-1B-Q5_K_M.gguf". */
+export function hasUnreadableName(path: string): boolean {
+  return UNREADABLE_NAME.test(path);
+}
+
 /** general.file_type: what most weights of the file are. */
 const FILE_TYPES: Readonly<Record<number, string>> = {
   0: "F32",

@@ -17,6 +17,8 @@ export interface Gguf {
 }
 
 const WINDOW = 1 << 20;
+/** The largest have some 20 MiB; on a hub every byte of it is traffic. */
+const LARGEST_HEADER = 128 << 20;
 const MOST_KEYS = 4096;
 const MOST_TENSORS = 200_000;
 const LONGEST_KEY = 65_535;
@@ -48,7 +50,7 @@ class GgufReader {
 
   async read(): Promise<Gguf> {
     if (this.#size < 24) throw new Error("is no GGUF file");
-    await this.#reader.need(24);
+    await this.#need(24);
     const { view, at } = this.#reader.take(8);
     if (view.getUint32(at, true) !== 0x46554747) throw new Error("is no GGUF file");
     const version = view.getUint32(at + 4, true);
@@ -79,7 +81,7 @@ class GgufReader {
       return length;
     }
     for (let index = 0; index < length; index += 1) {
-      if (!this.#reader.has(8)) await this.#reader.need(8); // a wait for each of 300,000 entries would take seconds
+      if (!this.#reader.has(8)) await this.#need(8); // a wait for each of 300,000 entries would take seconds
       this.#reader.skip(this.#uint64());
     }
     return length;
@@ -87,7 +89,7 @@ class GgufReader {
 
   async #scalar(type: number): Promise<number | boolean> {
     const size = sizeOf(type);
-    await this.#reader.need(size);
+    await this.#need(size);
     const { view, at } = this.#reader.take(size);
     switch (type) {
       case 0:
@@ -123,7 +125,7 @@ class GgufReader {
       await this.#string(LONGEST_KEY);
       const rank = await this.#uint32();
       if (rank > 8) throw new Error("has a tensor of more than 8 dimensions");
-      await this.#reader.need(8 * rank + 12);
+      await this.#need(8 * rank + 12);
       let elements = 1;
       for (let dimension = 0; dimension < rank; dimension += 1) elements *= this.#uint64();
       const { view, at } = this.#reader.take(4);
@@ -147,7 +149,7 @@ class GgufReader {
   }
 
   async #uint32(): Promise<number> {
-    await this.#reader.need(4);
+    await this.#need(4);
     const { view, at } = this.#reader.take(4);
     return view.getUint32(at, true);
   }
@@ -160,9 +162,15 @@ class GgufReader {
     return value;
   }
 
+  async #need(bytes: number): Promise<void> {
+    if (this.#reader.position > LARGEST_HEADER)
+      throw new Error(`has a header of more than ${LARGEST_HEADER >> 20} MiB`);
+    await this.#reader.need(bytes);
+  }
+
   /** Each of what is counted takes a byte at least. */
   async #count(what: string, most: number): Promise<number> {
-    await this.#reader.need(8);
+    await this.#need(8);
     const count = this.#uint64();
     if (count > most || count > this.#reader.remaining) throw new Error(`claims to have ${count} ${what}`);
     return count;
@@ -170,13 +178,13 @@ class GgufReader {
 
   /** Undefined for a string longer than `longest`, which is skipped. */
   async #string(longest: number): Promise<string | undefined> {
-    await this.#reader.need(8);
+    await this.#need(8);
     const length = this.#uint64();
     if (length > longest) {
       this.#reader.skip(length);
       return undefined;
     }
-    await this.#reader.need(length);
+    await this.#need(length);
     const { view, at } = this.#reader.take(length);
     return Buffer.from(view.buffer, view.byteOffset + at, length).toString("utf8");
   }

@@ -43,6 +43,8 @@ export interface GuardOptions {
 }
 
 const HOPS = 6;
+/** What fetch says where nobody listens, or where the name is nobody's. */
+const ABSENT = ["ECONNREFUSED", "ENOTFOUND"];
 const METADATA_LIMIT = 32 << 20;
 
 /** @throws ProxyError invalid_setting where the endpoint is no http(s) URL, or carries a user or a query */
@@ -100,6 +102,7 @@ export function createGuardedFetch(options: GuardOptions): GuardedFetch {
         url.host,
         `did not answer (${typeof code === "string" ? code : "no connection"})`,
         String(thrown),
+        ABSENT.includes(String(code)),
       );
     }
   };

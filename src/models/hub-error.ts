@@ -10,11 +10,14 @@ export class HubError {
   readonly retry: "later" | "anew" | "never";
   /** How long the hub asks to be left alone; undefined where it does not say. */
   readonly retryAfterMs: number | undefined;
+  /** Nobody took the connection: an address that is wrong stays wrong. */
+  readonly absent: boolean;
 
-  constructor(status: number, retry: HubError["retry"], retryAfterMs?: number) {
+  constructor(status: number, retry: HubError["retry"], retryAfterMs?: number, absent = false) {
     this.status = status;
     this.retry = retry;
     this.retryAfterMs = retryAfterMs;
+    this.absent = absent;
   }
 }
 
@@ -23,12 +26,12 @@ export function hubErrorOf(thrown: unknown): HubError | undefined {
   return thrown instanceof ProxyError && thrown.cause instanceof HubError ? thrown.cause : undefined;
 }
 
-/** No answer at all. `host`: as the sentence names it. */
-export function unreachable(host: string, what: string, detail?: string): ProxyError {
+/** No answer at all. `host`: as the sentence names it. `absent`: there was not even a connection. */
+export function unreachable(host: string, what: string, detail?: string, absent = false): ProxyError {
   const sentence = `The hub at ${host} ${what}. Check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT, then try again.`;
   return new ProxyError("hub_unreachable", sentence, {
     ...(detail === undefined ? {} : { detail }),
-    cause: new HubError(0, "later"),
+    cause: new HubError(0, "later", undefined, absent),
   });
 }
 
@@ -84,7 +87,11 @@ export function errorOfResponse(
   if (code === "EntryNotFound" && wanted?.file !== undefined)
     return fail("model_not_found", `${repository} has no file "${wanted.file}" in this revision.`, "never");
   if (status === 401 && code !== "RepoNotFound")
-    return fail("hub_denied", `${host} does not know the token that it got. Check HF_TOKEN.`, "never");
+    return fail(
+      "hub_denied",
+      `${host} wants a token that it knows (401). Set HF_TOKEN to a token of your account there.`,
+      "never",
+    );
   if (code === "RepoNotFound" || status === 404)
     return fail(
       "model_not_found",
@@ -94,7 +101,7 @@ export function errorOfResponse(
   if (status === 403)
     return fail(
       "hub_denied",
-      `${host} denies access to ${repository} with this token. Use one that may read it.`,
+      `${host} denies access${wanted === undefined ? "" : ` to ${wanted.repository}`} (403). Set HF_TOKEN to a token that may read it.`,
       "never",
     );
   return fail("hub_failed", `${host} answered with status ${status} where a model was asked for.`, "never");

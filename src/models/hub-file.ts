@@ -34,7 +34,7 @@ const entry = object({
 });
 
 /** Names that Windows takes for devices, whatever their extension. */
-const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(\.|$)/i;
+const DEVICE = /^(con|prn|aux|nul|(com|lpt)[\d¹²³]|conin\$|conout\$) *(\.|$)/i;
 
 /**
  * Whether a path can be joined to a folder on Linux and on Windows alike: relative, no "..", no backslash, colon or control

@@ -80,6 +80,8 @@ export interface Hub {
 /** Lists of files kept, each of one commit. */
 const LISTINGS = 16;
 const MOST_FILES = 10_000;
+/** Of one list; the hub's own have 500 entries and more. Pages of nothing, each with a next one, would never end. */
+const MOST_PAGES = 100;
 
 const info = object({
   sha: pipe(string(), regex(/^[0-9a-f]{40}$/)),
@@ -219,7 +221,7 @@ export function createHub({ endpoint: given, token, cacheDirectory, observer, fe
   };
 }
 
-/** A fetch for the library: aborts with the signal, carries the token as the guard allows, throws for every bad status. */
+/** A fetch for one call of the library: aborts with the signal, carries the token as the guard allows, throws for every bad status. */
 function metadataFetch(
   guarded: GuardedFetch,
   observer: Observer,
@@ -227,7 +229,9 @@ function metadataFetch(
   signal: AbortSignal,
   token: string | undefined,
 ): typeof fetch {
+  let pages = 0;
   const ask = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    if (++pages > MOST_PAGES) throw refused(`${guarded.host} sends a list of more than ${MOST_PAGES} pages.`);
     const url = new URL(input instanceof Request ? input.url : input);
     const response = await guarded(url, { ...init, signal, token });
     observer.log("debug", "hub", { path: url.pathname, status: response.status });

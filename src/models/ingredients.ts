@@ -7,6 +7,7 @@ import type { Blobs } from "./blobs.ts";
 import type { Catalog } from "./catalog.ts";
 import { deriveFolder, place, recordOf } from "./derive.ts";
 import { syncFolder } from "./durable-file.ts";
+import { isModelFolder } from "./folders.ts";
 import { isSafePath } from "./hub-file.ts";
 import { MANIFEST, type Manifest, type ManifestFile, readManifest } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
@@ -96,7 +97,8 @@ async function ofPath(path: string, allowed: boolean, signal: AbortSignal): Prom
  */
 export async function copyIn(path: string, into: string, signal: AbortSignal): Promise<readonly ManifestFile[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return await deriveFolder(path, into, "copy", signal);
+  // Looked at before it is copied: it may be somebody's home.
+  if (found?.isDirectory() && isModelFolder(path)) return await deriveFolder(path, into, "copy", signal);
   if (!found?.isFile() || !/\.gguf$/i.test(path))
     throw new ProxyError(
       "invalid_request",

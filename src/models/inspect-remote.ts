@@ -17,6 +17,8 @@ import { templateSupport } from "./template-support.ts";
 
 /** A GGUF header has some megabytes, most of it the vocabulary: few requests, large ones. */
 const GGUF_WINDOW = 4 << 20;
+/** Of a hub without ranges: bytes that are read once more to come to where the last window ended. */
+const MOST_SKIPPED = 64 << 20;
 
 export type RemoteFacts = Omit<RemoteModel, "name">;
 
@@ -40,7 +42,10 @@ export async function inspectRemote(
     const [gguf] = ggufs;
     const openvino = names.some((name) => /^openvino_\w*model\.xml$/.test(name));
     if (gguf && ggufs.length === 1 && !openvino)
-      return { size, ...(await describeGguf(sourceOf(hub, repository, commit, gguf, signal, token), GGUF_WINDOW)) };
+      return {
+        size,
+        ...(await describeGguf(sourceOf(hub, repository, commit, gguf, signal, token), { window: GGUF_WINDOW })),
+      };
     const read = async (file: string): Promise<string | undefined> => {
       if (!names.includes(file)) return undefined;
       const content = await hub.read(repository, commit, file, LARGEST_CONFIG, signal, token);
@@ -115,13 +120,15 @@ function sourceOf(
       const { body, start } = await hub.open(repository, commit, path, { from: position, signal, token });
       const reader = body.getReader();
       try {
-        if (start !== position)
+        const skipped = position - start;
+        if (skipped > MOST_SKIPPED)
           throw new Error(`${path} can only be read from its beginning, so its header cannot be read`);
         const parts: Uint8Array[] = [];
-        for (let read = 0; read < length; ) {
+        for (let read = -skipped; read < length; ) {
           const { done, value } = await reader.read();
           if (done) break;
-          parts.push(value);
+          const wanted = value.subarray(Math.max(0, -read));
+          if (wanted.length > 0) parts.push(wanted);
           read += value.byteLength;
         }
         return Buffer.concat(parts).subarray(0, length);

@@ -8,6 +8,7 @@ import { chatTemplateOf } from "./chat-template.ts";
 import { readEmbedder } from "./embedder.ts";
 import { fitnessOf } from "./fitness.ts";
 import { filesOf } from "./folders.ts";
+import { IR_OF_GGUF } from "./gguf-ir.ts";
 import { ggufModel } from "./gguf-model.ts";
 import { type Ir, readIr } from "./ir.ts";
 import { readJsonFile, readSmall } from "./json-file.ts";
@@ -38,15 +39,23 @@ type Described = Omit<Model, "name" | "directory" | "digest" | "size" | "modifie
 
 /**
  * Reads a model folder: OpenVINO's layout, or one GGUF file. Weights are not loaded, large files not read.
+ * @param advice what to do about a damaged one, or what was done: a sentence
  * @throws ProxyError model_invalid: what is missing, broken or cannot be served, by file name.
  */
-export async function inspectModel(name: string, directory: string): Promise<Model> {
+export async function inspectModel(
+  name: string,
+  directory: string,
+  advice = "Remove it and fetch it again.",
+): Promise<Model> {
   try {
     const names = filesOf(directory).filter((file) => file !== MANIFEST);
     if (names.length > MOST_FILES) throw new Flaw(`it has more than ${MOST_FILES} files`);
     const ggufs = names.filter((file) => /\.gguf$/i.test(file));
-    const isGguf = ggufs.length > 0 && !names.some((file) => /^openvino_\w*model\.xml$/.test(file));
-    const described = isGguf ? await ggufModel(directory, ggufs) : await openvinoModel(directory, names);
+    const hasIr = names.some((file) => /^openvino_\w*model\.xml$/.test(file));
+    // Beside the IR that GenAI makes of a GGUF file there is no config.json: everything is in the graphs.
+    const isGguf = ggufs.length > 0 && (!hasIr || !names.includes("config.json"));
+    if (isGguf && hasIr) await keptIr(directory, names);
+    const described = isGguf ? await ggufModel(directory, ggufs, hasIr) : await openvinoModel(directory, names);
     const license = await licenseText(directory, names);
     return {
       name,
@@ -62,7 +71,7 @@ export async function inspectModel(name: string, directory: string): Promise<Mod
         cause: error,
       });
     const what = error instanceof Flaw ? error.message : "its files cannot be read";
-    throw new ProxyError("model_invalid", `The model '${name}' is damaged: ${what}. Remove it and fetch it again.`, {
+    throw new ProxyError("model_invalid", `The model '${name}' is damaged: ${what}. ${advice}`, {
       detail: `${directory}: ${String(error)}`,
       cause: error,
     });
@@ -151,6 +160,14 @@ async function flawOf<T>(file: string, run: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof Flaw || !(error instanceof Error) || "code" in error) throw error;
     throw new Flaw(`${file} ${error.message}`.trim());
+  }
+}
+
+/** The IR beside a GGUF file: all of it, or it is a damaged model. */
+async function keptIr(directory: string, names: readonly string[]): Promise<void> {
+  for (const file of IR_OF_GGUF) {
+    if (!names.includes(file)) throw new Flaw(`it has no ${file}`);
+    await readWhole(directory, file, names);
   }
 }
 

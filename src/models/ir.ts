@@ -27,6 +27,8 @@ const WEIGHT_TYPES = /^(?:f64|f32|f16|bf16|f8e4m3|f8e5m2|f8e8m0|f4e2m1|nf4|[iu](
 const LARGEST_FILE = 1 << 29;
 const MOST_CONSTANTS = 2_000_000;
 const MOST_INFO = 2000;
+/** Keys are made of the names on the way to them. */
+const LONGEST_NAME = 500;
 
 /**
  * Reads an IR file. The format is OpenVINO's: constants are `<data element_type shape offset size>` of `Const` layers.
@@ -57,6 +59,7 @@ class IrReader implements Ir {
   readonly #seen = new Set<number>();
   readonly #path: string[] = [];
   #begun = false;
+  #outputs = 0;
   /** Bodies of loops have layers of their own, inside those of the model. */
   #layers = 0;
   #inInfo = false;
@@ -66,13 +69,18 @@ class IrReader implements Ir {
     else if (this.#inInfo) this.#visitInfo(tag);
     else if (tag.startsWith("data ")) this.#visitData(tag);
     else if (tag.startsWith("layer ")) {
-      if (rawAttribute(tag, "type") === "ScaledDotProductAttention") this.attentions += 1;
+      const type = rawAttribute(tag, "type");
+      if (type === "ScaledDotProductAttention") this.attentions += 1;
+      else if (type === "Result") this.#outputs += 1;
     } else if (tag.startsWith("port ")) {
       if (!this.hasLogits) this.hasLogits = rawAttribute(tag, "names").split(",").includes("logits");
     } else if (tag === "layers") this.#layers += 1;
     else if (tag === "/layers") this.#layers -= 1;
     else if (tag === "rt_info" && this.#layers === 0) this.#inInfo = true;
-    else if (tag === "/net") this.ended = true;
+    else if (tag === "/net") {
+      if (this.#outputs === 0) throw new Error("has no outputs");
+      this.ended = true;
+    }
   }
 
   #begin(tag: string): void {
@@ -87,7 +95,9 @@ class IrReader implements Ir {
       return;
     }
     const name = /^[^\s/]*/.exec(tag)?.[0] ?? "";
-    const key = [...this.#path, name === "info" ? attribute(tag, "name") : name].join("/");
+    const last = name === "info" ? attribute(tag, "name") : name;
+    if (Math.max(name.length, last.length) > LONGEST_NAME) throw new Error("has rt_info with names that are none");
+    const key = [...this.#path, last].join("/");
     const value = attribute(tag, "value");
     if (value !== "" && this.info.size < MOST_INFO) this.info.set(key, value);
     if (tag.endsWith("/")) return;

@@ -2,7 +2,7 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { ProxyError } from "../core/errors.ts";
-import type { ModelLibrary, Source } from "../core/library.ts";
+import type { GgufConverter, ModelLibrary, Source } from "../core/library.ts";
 import type { ModelStore, Observer } from "../core/ports.ts";
 import type { DeviceInfo } from "../core/request.ts";
 import { blobsOf } from "./blobs.ts";
@@ -13,9 +13,10 @@ import { deriveFolder } from "./derive.ts";
 import { describeModel } from "./describe.ts";
 import { discard, isModelFolder, previousOf, removeFolder, replaceFolder } from "./folders.ts";
 import type { FreeSpace } from "./free-space.ts";
+import { hasKeptIr, type IrKitchen } from "./gguf-ir.ts";
 import { createHub } from "./hub.ts";
 import { importModel } from "./import.ts";
-import { digestOfFiles, readManifest } from "./manifest.ts";
+import { digestOfFiles, type Manifest, readManifest } from "./manifest.ts";
 import { prune } from "./prune.ts";
 import { createPuller } from "./pull.ts";
 import { createSearch } from "./search.ts";
@@ -40,6 +41,8 @@ export interface ModelLibraryOptions {
   readonly devices: (signal: AbortSignal) => Promise<readonly DeviceInfo[]>;
   /** Absent: what is not in OpenVINO's format is refused. */
   readonly converter?: Converter;
+  /** Absent: no IR is kept of a GGUF model. */
+  readonly ggufConverter?: GgufConverter;
   readonly builtin: ShelvesOptions["builtin"];
   readonly patience?: Patience;
   readonly freeSpace?: FreeSpace;
@@ -60,6 +63,10 @@ export function createModelLibrary(options: ModelLibraryOptions): {
   // A pull that is shared outlives each caller, and the probe has a deadline of its own.
   const devices = (): Promise<readonly DeviceInfo[]> => options.devices(new AbortController().signal);
   const search = createSearch({ hub, catalog, devices: options.devices, models: () => store.list(), observer });
+  const kitchen: IrKitchen = {
+    ...(options.ggufConverter && { ggufConverter: options.ggufConverter }),
+    ...(options.freeSpace && { freeSpace: options.freeSpace }),
+  };
   const puller = createPuller({
     hub,
     catalog,
@@ -67,7 +74,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
     devices,
     patience,
     ...(converter && { converter }),
-    ...(options.freeSpace && { freeSpace: options.freeSpace }),
+    ...kitchen,
     finish: (staged, manifest) => adopt(models, staged, manifest),
   });
 
@@ -83,8 +90,8 @@ export function createModelLibrary(options: ModelLibraryOptions): {
     );
   };
 
-  const pullAgain = async (name: string, source: Source, signal: AbortSignal): Promise<void> => {
-    for await (const _ of puller.pull({ name }, signal, { repair: source }));
+  const pullAgain = async ({ name, files }: Manifest, source: Source, signal: AbortSignal): Promise<void> => {
+    for await (const _ of puller.pull({ name, keepIr: hasKeptIr(files) }, signal, { repair: source }));
     // What was replaced is the broken one: nobody wants to go back to it.
     await discard(models, previousOf(models, name));
   };
@@ -122,7 +129,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
 
     hasBlob: (digest) => blobs.has(digest),
     writeBlob: (digest, content, signal) => stored(() => blobs.write(digest, content, signal)),
-    import: (path, name, signal) => stored(() => importModel(models, path, name, signal)),
+    import: (path, how, signal) => stored(() => importModel(path, how, { models, ...kitchen }, signal)),
 
     async *verify(name, repair, signal) {
       const hashed = new Map<string, string>();

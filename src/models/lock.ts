@@ -64,7 +64,8 @@ export function tryLock(path: string, silent = false): Lock | undefined {
     // Two that find the same dead owner must not both remove its file: the second would remove the first one's new lock.
     using breaker = tryLock(`${path}.break`, silent);
     if (!breaker) return undefined;
-    if (read(path) === found) rmSync(path, { force: true });
+    // One that was released meanwhile is not removed: what lies there by now would be a living owner's.
+    if (found !== undefined && read(path) === found) rmSync(path, { force: true });
     if (!create(path, mine)) return undefined;
   }
   const beating = setInterval(() => beat(path), BEAT_MS);
@@ -101,7 +102,7 @@ function isGone(content: string | undefined, silent: boolean): boolean {
   const here = self();
   if (owner?.host !== here.host) return silent;
   if (!isSameBoot(owner.boot, here.boot)) return true;
-  return !isAlive(owner.pid) || (owner.started !== "" && owner.started !== startOf(owner.pid));
+  return !isAlive(owner.pid) || (owner.started === "" ? silent : owner.started !== startOf(owner.pid));
 }
 
 function parse(content: string): Owner | undefined {
@@ -113,10 +114,12 @@ function parse(content: string): Owner | undefined {
 }
 
 function self(): Owner {
+  // Two machines may have one name, and the first process namespace has one number on all of them.
+  const machine = linux(() => readFileSync("/etc/machine-id", "utf8").trim());
   const space = linux(() => readlinkSync("/proc/self/ns/pid"));
   return {
     pid: process.pid,
-    host: space === "" ? hostname() : `${hostname()} ${space}`,
+    host: [hostname(), machine && Bun.hash(machine).toString(16), space].filter(Boolean).join(" "),
     started: startOf(process.pid),
     boot:
       linux(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()) ||

@@ -3,6 +3,8 @@ import type { Sampling } from "../core/request.ts";
 import type { Embedder } from "./embedder.ts";
 import { type Json, jsonCount, jsonName, jsonNumber, jsonObject } from "./json-file.ts";
 
+const LONGEST_CONTEXT = 2 ** 31 - 1;
+
 export interface ModelConfig {
   /** "llama", "bert"; "unknown" where it does not say. */
   readonly family: string;
@@ -20,9 +22,10 @@ export function readModelConfig(config: Json): ModelConfig {
   const text = jsonObject(config["text_config"]) ?? jsonObject(config["llm_config"]) ?? config;
   const architectures = config["architectures"];
   const context = text["max_position_embeddings"] ?? text["n_positions"] ?? text["max_target_positions"] ?? undefined;
-  const contextLength = jsonCount(context);
-  if (context !== undefined && contextLength === undefined)
-    throw new Error(`says that its context is ${JSON.stringify(context)?.slice(0, 40)} tokens long`);
+  if (typeof context === "number" && !(context >= 1 && Number.isInteger(context)))
+    throw new Error(`says that its context is ${context} tokens long`);
+  // More than any machine holds, or no number at all, keeps a whole model from nothing.
+  const contextLength = typeof context === "number" ? Math.min(context, LONGEST_CONTEXT) : undefined;
   return {
     family: jsonName(config["model_type"]) || "unknown",
     architecture: Array.isArray(architectures) ? jsonName(architectures[0]) : "",

@@ -1,16 +1,13 @@
 /** The part of a pull that makes a model of files that nobody can serve as they are. */
-import { open, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { ProxyError } from "../core/errors.ts";
 import type { ModelKind } from "../core/library.ts";
 import type { ConversionPlan, Converter } from "./convert.ts";
-import { syncFolder } from "./durable-file.ts";
-import { hashOf } from "./file-hash.ts";
 import { filesOf } from "./folders.ts";
 import type { Hub } from "./hub.ts";
 import type { HubFile } from "./hub-file.ts";
 import type { ManifestFile } from "./manifest.ts";
 import type { PullFolder } from "./pull-folder.ts";
+import { settle } from "./settled-files.ts";
 
 /** One that can be carried out. */
 export type Feasible = Exclude<ConversionPlan, { readonly with: "nothing" }>;
@@ -61,23 +58,5 @@ export async function convert(
   signal: AbortSignal,
 ): Promise<readonly ManifestFile[]> {
   for await (const line of converter.convert(folder.files, folder.converted, plan, signal)) onLine(line);
-  const made: ManifestFile[] = [];
-  const folders = new Set([folder.converted]);
-  for (const path of filesOf(folder.converted)) {
-    const place = join(folder.converted, path);
-    made.push({ path, size: (await stat(place)).size, sha256: await hashOf(place, signal) });
-    await flush(place);
-    folders.add(dirname(place));
-  }
-  for (const path of folders) await syncFolder(path);
-  return made;
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  return await settle(folder.converted, filesOf(folder.converted), signal);
 }

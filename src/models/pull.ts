@@ -3,6 +3,7 @@
  * .partial for the next one, and never anything in a model's place.
  */
 import { existsSync } from "node:fs";
+import { ProxyError } from "../core/errors.ts";
 import type { ModelKind, PullEvent, PullRequest, Source } from "../core/library.ts";
 import type { Model } from "../core/ports.ts";
 import type { DeviceInfo } from "../core/request.ts";
@@ -11,8 +12,10 @@ import { Broadcast } from "./broadcast.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Converter } from "./convert.ts";
 import { download } from "./download.ts";
-import { type FreeSpace, freeSpace } from "./free-space.ts";
+import { freeSpace } from "./free-space.ts";
+import { IR_COMMAND, type IrKitchen, keepIr, lacksIr } from "./gguf-ir.ts";
 import type { Hub, Resolved } from "./hub.ts";
+import { inspectRemote } from "./inspect-remote.ts";
 import { acquireLock, tryLock } from "./lock.ts";
 import { digestOfFiles, type Manifest } from "./manifest.ts";
 import { convert, planConversion } from "./pull-conversion.ts";
@@ -25,7 +28,7 @@ import { asStorageError } from "./storage-error.ts";
 import { completeManifest, manifestOf, storedFiles } from "./stored-files.ts";
 import { PATIENCE, type Patience } from "./transfer.ts";
 
-export interface PullerOptions {
+export interface PullerOptions extends IrKitchen {
   readonly hub: Hub;
   readonly catalog: Catalog;
   readonly shelves: Shelves;
@@ -35,7 +38,6 @@ export interface PullerOptions {
   readonly converter?: Converter;
   /** Puts a folder of verified and flushed files into the store. @throws ProxyError model_invalid, invalid_request */
   readonly finish: (staged: string, manifest: Manifest) => Promise<Model>;
-  readonly freeSpace?: FreeSpace;
   readonly patience?: Patience;
 }
 
@@ -78,7 +80,12 @@ export function createPuller(options: PullerOptions): Puller {
     pull: (request, signal, how = {}) => ({
       [Symbol.asyncIterator]() {
         // Who brings a token of their own does not ride on, or fail with, somebody else's.
-        const what = [formatReference(parseReference(request.name)).toLowerCase(), request.token, how.repair?.commit];
+        const what = [
+          formatReference(parseReference(request.name)).toLowerCase(),
+          request.token,
+          request.keepIr,
+          how.repair?.commit,
+        ];
         const key = JSON.stringify(what);
         return (running.get(key) ?? start(key, request, how)).subscribe(signal);
       },
@@ -156,7 +163,7 @@ class Pull {
     if (this.#repair) return false;
     const shelved = await this.#options.shelves.find(name);
     const manifest = shelved && completeManifest(shelved.folder, source);
-    if (!manifest) return false;
+    if (!manifest || (this.#request.keepIr && lacksIr(manifest.files))) return false;
     for (const { path, size, sha256 } of manifest.files)
       this.#emit({ type: "file", file: path, digest: sha256, total: size, completed: size });
     this.#emit({ type: "done", model: shelved.name, notes: [], unchanged: true });
@@ -179,6 +186,8 @@ class Pull {
       format === "source"
         ? await this.#ask(() => planConversion(converter, { ...what, kind }, this.#signal))
         : undefined;
+    // A GGUF file that GenAI cannot load says so in its first megabytes.
+    if (format === "gguf") await this.#ask(() => inspectRemote(hub, repository, commit, files, this.#signal, token));
     await beginPull(
       folder,
       repository,
@@ -197,11 +206,18 @@ class Pull {
       this.#signal,
     );
     const onLine = (line: string): void => this.#emit({ type: "converting", line });
-    const made = converter && plan ? await convert(converter, folder, plan, onLine, this.#signal) : fetched;
+    const keepsIr = this.#request.keepIr === true && lacksIr(fetched);
+    const made =
+      converter && plan
+        ? await convert(converter, folder, plan, onLine, this.#signal)
+        : keepsIr
+          ? await keepIr(folder.files, fetched, this.#options, onLine, this.#signal)
+          : fetched;
+    const converted = plan?.command ?? (keepsIr ? IR_COMMAND : undefined);
     this.#signal.throwIfAborted();
     this.#emit({ type: "writing" });
     this.#emit({ type: "inspecting" });
-    const model = await this.#options.finish(plan ? folder.converted : folder.files, {
+    const model = await this.#finish(folder, plan ? folder.converted : folder.files, {
       version: 1,
       name: target.name,
       source,
@@ -209,11 +225,21 @@ class Pull {
       digest: digestOfFiles(made),
       pulledAt: new Date().toISOString(),
       ...(resolved.license === undefined ? {} : { license: resolved.license }),
-      ...(plan ? { converted: plan.command } : {}),
+      ...(converted === undefined ? {} : { converted }),
     });
     await endPull(folder);
     const notes = notesAbout(model, await this.#devices());
     this.#emit({ type: "done", model: model.name, notes, unchanged: false });
+  }
+
+  /** What arrived as the hub has it and is no model would be none the next time either: it does not stay. */
+  async #finish(folder: PullFolder, staged: string, manifest: Manifest): Promise<Model> {
+    try {
+      return await this.#options.finish(staged, manifest);
+    } catch (error) {
+      if (error instanceof ProxyError && error.code === "model_invalid") await endPull(folder);
+      throw error;
+    }
   }
 
   /** Asks the hub for metadata, as often as it takes. */

@@ -2,7 +2,8 @@
 import { ProxyError } from "../core/errors.ts";
 
 const FULL = ["ENOSPC", "EDQUOT"];
-const REFUSED = ["EACCES", "EPERM", "EROFS"];
+/** ENOTDIR: a file lies where a folder belongs. */
+const REFUSED = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST"];
 
 /** Whether the file system refused because it is full (or the user's share of it is). */
 export function isStorageFull(error: unknown): boolean {
@@ -21,7 +22,7 @@ export function asStorageError(error: unknown): unknown {
   if (isStorageFull(error))
     return new ProxyError(
       "storage_full",
-      "The disk that holds the models is full. Make room (`npu-proxy prune` lists what can go) and pull again: what was fetched is kept.",
+      "The disk that holds the models is full. Make room (`npu-proxy prune` lists what can go) and try again: what a pull has fetched is kept.",
       details,
     );
   if (REFUSED.includes(code))
@@ -32,7 +33,7 @@ export function asStorageError(error: unknown): unknown {
     );
   return new ProxyError(
     "storage_failed",
-    `The folder of the models failed (${code}). The log has the details; check the disk, then pull again.`,
+    `The folder of the models failed (${code}). The log has the details; check the disk, then try again.`,
     details,
   );
 }

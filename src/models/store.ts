@@ -100,8 +100,11 @@ async function readModel(name: string, folder: string): Promise<Model> {
   if (!manifest) return model;
   const { source, recipe, pulledAt } = manifest;
   const license = recipe?.license?.join("\n\n") ?? model.license ?? manifest.license;
+  // A copy or a derived model has the files of another, with their times.
+  const written = lstatSync(join(folder, MANIFEST)).mtime;
   return {
     ...model,
+    ...(written > model.modified && { modified: written }),
     ...(isUntouched(folder, manifest) && { digest: manifest.digest }),
     ...(source && { source }),
     ...(recipe && { recipe }),

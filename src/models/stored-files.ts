@@ -6,10 +6,14 @@ import type { HubFile } from "./hub-file.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import type { Shelves } from "./shelves.ts";
 
-/** Whether a folder holds every file of its manifest, by size, and the manifest is of this commit. Returns it then. */
+/**
+ * Whether a folder holds every file of its manifest, by size, and the manifest is of this commit. Returns it then. A derived
+ * model has its parent's source and is another model all the same.
+ */
 export function completeManifest(folder: string, source: Source): Manifest | undefined {
   const manifest = manifestOf(folder);
   const same =
+    manifest?.recipe === undefined &&
     manifest?.source?.commit === source.commit &&
     manifest.source.hub === source.hub &&
     manifest.source.repository.toLowerCase() === source.repository.toLowerCase();

@@ -29,7 +29,7 @@ export interface TransferOptions {
   readonly token?: string;
   readonly patience: Patience;
   readonly signal: AbortSignal;
-  /** Bytes that are on disk. */
+  /** Bytes that have come and are on their way to the disk, or there. */
   readonly onProgress: (bytes: number) => void;
   readonly onRetry: (reason: string, seconds: number) => void;
 }

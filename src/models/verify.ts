@@ -16,7 +16,7 @@ export interface Repair {
   readonly hub: Pick<Hub, "open" | "host">;
   readonly patience: Patience;
   /** Pulls and converts a whole model again: the files of a converted one are on no hub. */
-  pullAgain(name: string, source: Source, signal: AbortSignal): Promise<void>;
+  pullAgain(manifest: Manifest, source: Source, signal: AbortSignal): Promise<void>;
 }
 
 interface Broken {
@@ -66,6 +66,11 @@ function manifestOf(folder: string): Manifest | "damaged" | undefined {
   }
 }
 
+function isStill(folder: string, { digest, name }: Manifest): boolean {
+  const now = manifestOf(folder);
+  return typeof now === "object" && now.digest === digest && now.name === name;
+}
+
 async function faultOf(
   { path, size, sha256 }: ManifestFile,
   folder: string,
@@ -89,33 +94,35 @@ async function fetchAgain(
   repair: Repair,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { name, source, converted, recipe } = manifest;
+  const { source, converted, recipe } = manifest;
   if (!source) return false;
   if (converted !== undefined) {
     // What is pulled has no recipe, and may have other bytes than the same conversion made before.
     if (recipe) return false;
-    await repair.pullAgain(name, source, signal);
+    await repair.pullAgain(manifest, source, signal);
     return true;
   }
   const { models, hub, patience } = repair;
   await using bench = await openWorkbench(models);
-  for (const { file } of broken) {
-    const part = join(bench.folder, file.path);
+  for (const { file } of broken)
     await transfer({
       hub,
       repository: source.repository,
       commit: source.commit,
       // The manifest knows the SHA-256 of every file, so that git's own id is not needed.
       file: { ...file, oid: "" },
-      part,
+      part: join(bench.folder, file.path),
       patience,
       signal,
       onProgress: () => undefined,
       onRetry: () => undefined,
     });
+  // Meanwhile it may have been removed, or replaced by another revision, to which these files do not belong.
+  if (!isStill(folder, manifest)) return false;
+  for (const { file } of broken) {
     const target = join(folder, file.path);
     await mkdir(dirname(target), { recursive: true });
-    await rename(part, target);
+    await rename(join(bench.folder, file.path), target);
     await syncFolder(dirname(target));
   }
   // Written last, as always: files that are newer than their manifest count as changed by hand.

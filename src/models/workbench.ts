@@ -29,10 +29,11 @@ export async function openWorkbench(models: string): Promise<Workbench> {
 
 /**
  * Puts a folder of flushed files into the store under the manifest's name, if it is a model that can be read.
+ * What is no model is its maker's to remove.
  * @throws ProxyError model_invalid, invalid_request (see replaceFolder)
  */
 export async function adopt(models: string, folder: string, manifest: Manifest): Promise<Model> {
-  const model = await inspectModel(manifest.name, folder);
+  const model = await inspectModel(manifest.name, folder, "Nothing of it was kept.");
   await writeManifest(folder, manifest);
   await syncFolder(folder);
   return { ...model, directory: await replaceFolder(models, manifest.name, folder) };

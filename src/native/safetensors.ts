@@ -44,7 +44,8 @@ export async function readSafetensors(file: string): Promise<ReadonlyMap<string,
           const width = BYTES[dtype];
           if (width === undefined) return [];
           const bytes = shape.reduce((product, side) => product * side, width);
-          if (end - begin !== bytes || 8 + length + end > total) throw broken(`the tensor ${name} lies outside of it`);
+          if (end - begin !== bytes || 8 + length + end > total)
+            throw broken(`the tensor ${JSON.stringify(name.slice(0, 80))} lies outside of it`);
           return [[name, { file, offset: 8 + length + begin, type: dtype as NativeWeight["type"], shape }]];
         },
       ),

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import { kvBlocks } from "../core/kv-budget.ts";
-import type { EncoderConverter } from "../core/library.ts";
+import type { EncoderConverter, GgufConverter } from "../core/library.ts";
 import type { EngineHost, Model, Observer } from "../core/ports.ts";
 import type { Device, DeviceInfo } from "../core/request.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
@@ -35,7 +35,7 @@ const PROBE_TIMEOUT_MS = 30_000;
 const START_TIMEOUT_MS = 60_000;
 const TOO_SLOW = new ProxyError("load_timeout", `An engine process did not start within ${START_TIMEOUT_MS / 1000} s.`);
 
-export interface RunnerHost extends EngineHost, EncoderConverter {
+export interface RunnerHost extends EngineHost, EncoderConverter, GgufConverter {
   /** The runtime folder, after what a release executable carries was unpacked into it. @throws ProxyError runtime_* */
   unpacked(): Promise<string>;
 }
@@ -89,7 +89,9 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     encode: (model, prompt, signal) => encoder.encode(model, prompt, signal),
     close: () => encoder.close(),
     convertEncoder: async (directory, into, signal) =>
-      await convertInRunner(await start(), { directory, into }, observer, signal),
+      await convertInRunner(await start(), { op: "convert", directory, into }, observer, signal),
+    writeIr: async (directory, signal) =>
+      await convertInRunner(await start(), { op: "write_ir", directory }, observer, signal),
 
     async devices(signal) {
       const connection = await start();

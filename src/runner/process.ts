@@ -8,6 +8,7 @@ import { convertEncoder } from "../native/convert.ts";
 import { unpackRuntime } from "../native/embedded.ts";
 import { ModelEngine } from "../native/engine.ts";
 import { nativeError } from "../native/errors.ts";
+import { writeIr } from "../native/gguf-ir.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
 import { Tokenizers } from "../native/tokenizers.ts";
 import { MemoryGuard } from "./memory-guard.ts";
@@ -75,6 +76,12 @@ class Runner {
         break;
       case "convert":
         convertEncoder(this.#addon, this.#runtime, message).then(
+          () => send({ ev: "converted" }),
+          (error: unknown) => this.#end(error),
+        );
+        break;
+      case "write_ir":
+        writeIr(this.#addon, message.directory).then(
           () => send({ ev: "converted" }),
           (error: unknown) => this.#end(error),
         );

@@ -1,6 +1,6 @@
 /** The model commands as a user runs them: real processes, a real store, the test hub. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, truncateSync } from "node:fs";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DEMO } from "../support/demo.ts";
@@ -121,6 +121,12 @@ test("verify finds what is broken, and --repair pulls that again", async () => {
   await using there = await place();
   const { run, home, hub } = there;
   await run("pull", "test/demo");
+  await run("import", DEMO, "--name", "mine");
+  appendFileSync(join(models(home), "mine", "config.json"), " ");
+  const imported = await run("verify", "mine", "--repair");
+  expect(imported.code).toBe(1);
+  expect(imported.stdout).toContain("Nothing on the hub is the same as what is still broken");
+  await run("rm", "mine");
   truncateSync(join(models(home), "test", "demo", "openvino_tokenizer.bin"), 5);
   const found = await run("verify", "test/demo");
   expect(found.stdout).toMatch(/^test\/demo:latest: broken\n {2}openvino_tokenizer\.bin: 5 of \d+ bytes\n/);

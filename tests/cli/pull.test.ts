@@ -46,6 +46,14 @@ tinyllama:latest is here.
   expect([path, body]).toEqual(["/api/pull", { model: "tinyllama", stream: true }]);
 });
 
+test("pull --ir asks the server to keep the IR of a GGUF model", async () => {
+  await using home = await Home.create();
+  await using server = new ScriptedServer();
+  server.progress = telling(...lines);
+  expect((await home.run(["pull", "tinyllama", "--ir"], { env: server.env })).code).toBe(0);
+  expect(server.asked.at(-1)?.body).toEqual({ model: "tinyllama", stream: true, ir: true });
+});
+
 test("at a terminal of 80 columns every file has a bar, redrawn in place", async () => {
   await using home = await Home.create();
   await using server = new ScriptedServer();

@@ -164,6 +164,7 @@ describe("the language", () => {
     ["{{ .Prompt # }}", '"# }}" cannot be read'],
     [`${"{{ if true }}".repeat(60)}${"{{ end }}".repeat(60)}`, "more than 50 deep"],
     [`{{ ${"(".repeat(60)}1${")".repeat(60)} }}`, "more than 50 deep"],
+    [`{{ 1 ${"| not".repeat(10_000)} }}`, "more than 50 deep"],
     ["x".repeat(70_000), "65536 are allowed"],
   ])("%p is refused by name", (source, named) => {
     expect(refused(source)).toMatchObject({ code: "invalid_template", message: expect.stringContaining(named) });
@@ -181,6 +182,28 @@ describe("the language", () => {
       { Tools: Array(200).fill(1) },
       "1000000 steps",
     ],
+    // Each of these is few actions and much work: without a price they would keep the daemon busy for minutes.
+    [
+      "{{ range .Tools }}{{ range $.Tools }}{{ break }}{{ end }}{{ end }}",
+      { Tools: Array(10_000).fill(1) },
+      "1000000 steps",
+    ],
+    ...[
+      "if $.Properties",
+      "if len $.Properties",
+      "if len $.Prompt",
+      "if eq $.Prompt $.System",
+      "if lt $.Prompt $.System",
+    ].map((action): [string, unknown, string] => [
+      `{{ range .Tools }}{{ ${action} }}{{ end }}{{ end }}`,
+      {
+        Tools: Array(100).fill(1),
+        Properties: Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`k${index}`, 1])),
+        Prompt: "x".repeat(1 << 20),
+        System: "x".repeat(1 << 20),
+      },
+      "1000000 steps",
+    ]),
     [
       "{{ range .Tools }}{{ $.Prompt }}{{ end }}",
       { Tools: Array(100).fill(1), Prompt: "x".repeat(1 << 18) },
@@ -201,9 +224,12 @@ test.each([
   [CHATML, true],
   [HEADERS, true],
   ["{{- if .Messages }}x{{ end }}", true],
+  ["{{ call .Prompt }}", true],
+  ['{{ printf "%s" .Prompt }}', true],
   ["{% for m in messages %}{{ m['content'] }}{% endfor %}", false],
   ["{{ messages[0].content }}", false],
   ["{{ bos_token }}{{- raise_exception('x') }}", false],
+  ['{{ content if role == "user" else "" }}{{ not (x) }}', false],
   ["plain text", false],
 ])("%j is a Go template: %p", (source, go) => {
   expect(isGoTemplate(source)).toBe(go);

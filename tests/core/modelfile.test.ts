@@ -2,6 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { parseModelfile, printModelfile } from "../../src/core/modelfile.ts";
 
 describe("parseModelfile", () => {
+  test("a line separator within a line is part of its value, and takes no longer to read", () => {
+    expect(parseModelfile("SYSTEM one\u2028two").system).toBe("one\u2028two");
+    const hostile = `${"a".repeat(1 << 20)} x\u2028y`;
+    expect(() => parseModelfile(hostile)).toThrow("is no instruction"); // would take minutes in quadratic time
+  });
+
   test("every instruction, in any case, with comments and blank lines", () => {
     const parsed = parseModelfile(`# a comment
 FROM tinyllama:fp16

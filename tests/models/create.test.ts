@@ -164,7 +164,7 @@ describe("create", () => {
     ["a parameter of another type", { from: "demo", parameters: { temperature: "hot" } }, "invalid_request"],
     ["an adapter", { modelfile: "FROM demo\nADAPTER ./x" }, "invalid_request"],
     ["a revision in its name", { name: "x@main", from: "demo" }, "invalid_request"],
-    ["a folder that is no model", { from: "/", allowFolder: true }, "model_invalid"],
+    ["a folder that is no model", { from: "/", allowFolder: true }, "invalid_request"],
     ["a folder that is not there", { from: "/nowhere/at/all", allowFolder: true }, "invalid_request"],
   ])("%s is refused and leaves nothing", async (_, request, code) => {
     using folder = temporaryFolder();
@@ -240,7 +240,7 @@ describe("nothing leaves the store", () => {
       await refused(library.copy(name, "new"), ["model_not_found"]);
       await refused(library.remove(name), ["model_not_found"]);
       await refused(library.rollback(name), ["model_not_found"]);
-      await refused(library.import(DEMO, name, signal), ["invalid_request"]);
+      await refused(library.import(DEMO, { name }, signal), ["invalid_request"]);
       await refused(create(library, { name: "new", from: name }), ["invalid_request", "model_not_found"]);
     }
     for (const digest of HOSTILE_DIGESTS) {

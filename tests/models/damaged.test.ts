@@ -8,7 +8,7 @@ import { type Files, inspect, irXml, refusal } from "../support/ir.ts";
 describe("hostile and damaged folders", () => {
   const net = (inside: string): string => `<?xml version="1.0"?><net name="m">${inside}</net>`;
   const constant = (attributes: string): string =>
-    net(`<layers><layer type="Const"><data ${attributes} /></layer></layers>`);
+    net(`<layers><layer type="Const"><data ${attributes} /></layer><layer type="Result" /></layers>`);
   const xml = (content: string): Files => ({
     "openvino_model.xml": content,
     "openvino_model.bin": "",
@@ -43,6 +43,11 @@ describe("hostile and damaged folders", () => {
       /nested too deeply/,
     ],
     [
+      "rt_info with names without an end",
+      xml(net(`<layers></layers><edges></edges><rt_info><${"a".repeat(1 << 20)}></rt_info>`)),
+      /names that are none/,
+    ],
+    [
       "JSON as deep as a well",
       { "config.json": `{"a":${"[".repeat(500_000)}${"]".repeat(500_000)}}`, openvino_tokenizer: undefined },
       /config\.json is no JSON|no openvino_tokenizer\.xml/,
@@ -52,8 +57,8 @@ describe("hostile and damaged folders", () => {
       { "config.json": '{"max_position_embeddings":0}' },
       /config\.json says that its context is 0 tokens/,
     ],
-    ["a context of 1e30 tokens", { "config.json": '{"max_position_embeddings":1e30}' }, /context is 1e\+30 tokens/],
-    ["a context of text", { "config.json": '{"max_position_embeddings":"many"}' }, /context is "many" tokens/],
+    ["half a token of context", { "config.json": '{"max_position_embeddings":0.5}' }, /context is 0\.5 tokens/],
+    ["a graph without outputs", xml('<net name="x" version="11"><layers/></net>'), /has no outputs/],
     ["modules that are none", { "modules.json": "{}" }, /modules\.json is no JSON array/],
     ["a pooling that is none", { "1_Pooling/config.json": "[]" }, /1_Pooling\/config\.json is no JSON object/],
     ["a template in no JSON", { "chat_template.json": "{" }, /chat_template\.json is no JSON object/],

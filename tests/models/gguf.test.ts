@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readGguf } from "../../src/models/gguf.ts";
 import { inspectModel } from "../../src/models/inspect.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
@@ -91,6 +92,26 @@ describe("a GGUF file's header", () => {
     const whole = alphabetFile();
     for (const length of [0, 3, 8, 23, 24, 100, 1000, 4000, whole.length - 100])
       expect(await refusal({ "a.gguf": whole.slice(0, length) })).toMatch(/no GGUF file|cut off|claims to have/);
+  });
+
+  test("a header without an end is given up: of a file on the hub all of it would be fetched", async () => {
+    const MIB = 1 << 20;
+    const head = Buffer.concat([Buffer.from("GGUF"), u32(3), u64(1), u64(4000)]);
+    const text = Buffer.concat([string("k"), u32(8), u64(MIB - 21)]);
+    let bytes = 0;
+    const endless = {
+      size: 2 ** 40,
+      read: async (position: number, length: number) => {
+        bytes += length;
+        const content = Buffer.alloc(length);
+        if (position === 0) head.copy(content);
+        const first = Math.ceil((position - head.length) / MIB) * MIB + head.length;
+        for (let at = first - position; at < length; at += MIB) text.copy(content, at);
+        return content;
+      },
+    };
+    expect(String(await readGguf(endless, 4 * MIB).catch((error: unknown) => error))).toContain("header of more than");
+    expect(bytes).toBeLessThan(400 * MIB);
   });
 
   const huge = 2n ** 63n;

@@ -56,6 +56,17 @@ describe("files", () => {
     expect(server.requests.length).toBe(4);
   });
 
+  test("on pages without an end are given up", async () => {
+    let asked = 0;
+    const endless = async () => {
+      const next = `<${server.url}/api/next?${++asked}>; rel="next"`;
+      return new Response("[]", { headers: { "Content-Type": "application/json", Link: next } });
+    };
+    hub = connect({ fetch: endless as unknown as typeof fetch });
+    expect(await failure(hub.files("test/demo", commit, signal))).toMatchObject({ code: "hub_failed" });
+    expect(asked).toBe(100);
+  });
+
   test("of a commit are asked for once, but again with another token", async () => {
     await hub.files("test/demo", commit, signal);
     await hub.files("test/demo", commit, signal);
@@ -76,6 +87,8 @@ describe("files", () => {
     ["CON"],
     ["sub/nul.txt"],
     ["COM1.bin"],
+    ["com\u00B9.json"],
+    ["con .txt"],
     ["trailing."],
     ["trailing "],
     ["a\0b"],

@@ -117,6 +117,13 @@ describe("errors of the hub", () => {
     expect(retryAfterMs(new Headers({ RateLimit: '"api";r=3;t=55' }), 0)).toBeUndefined();
   });
 
+  test.each([401, 403])("%d to one without a token speaks of none that was sent", async (status) => {
+    server.fault({ path: "test/demo", times: 1 }, { status });
+    const error = await failure(connect({}).resolve("test/demo", "main", signal));
+    expect([error.code, error.message]).toEqual(["hub_denied", expect.stringContaining("Set HF_TOKEN to a token")]);
+    expect(error.message).not.toMatch(/this token|it got/);
+  });
+
   test("a token that it does not know is told so, without being repeated", async () => {
     server.fault({ path: "test/demo" }, { status: 401 });
     const error = await failure(connect({ token: TOKEN }).resolve("test/demo", "main", signal));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { startHub, type TestHub } from "../support/hub.ts";
@@ -85,10 +85,13 @@ describe("copies and removals", () => {
   test("a copy is the same model under another name; it shares its files and outlives the other", async () => {
     using folder = temporaryFolder();
     const { library, store, models } = openTestLibrary(folder.path);
-    copyDemo(models, "one");
+    for (const file of readdirSync(copyDemo(models, "one"))) utimesSync(join(models, "one", file), 1, 1);
+    const before = Date.now();
     await library.copy("one", "Org/Two:v1");
     const [one, two] = [await store.get("one"), await store.get("org/two:V1")];
     expect(two.name).toBe("Org/Two:v1");
+    // A second for file systems with coarse times.
+    expect(two.modified.getTime()).toBeGreaterThan(before - 1000);
     expect(statSync(join(two.directory, "openvino_model.bin")).ino).toBe(
       statSync(join(one.directory, "openvino_model.bin")).ino,
     );
@@ -136,7 +139,7 @@ describe("copies and removals", () => {
     // A file where the store wants a folder refuses root, too.
     writeFileSync(join(folder.path, "models", ".partial"), "");
     const refused = await refusal(library.copy("demo", "x"));
-    expect(refused).toMatchObject({ code: "storage_failed" });
+    expect(refused).toMatchObject({ code: "storage_failed", message: expect.stringContaining("NPU_PROXY_MODEL_PATH") });
     expect(String(refused)).not.toContain(folder.path);
   });
 });
@@ -148,8 +151,8 @@ describe("import", () => {
     const from = copyDemo(folder.path, "Mine");
     mkdirSync(join(from, ".git"));
     writeFileSync(join(from, ".git", "config"), "");
-    expect(await library.import(from, undefined, signal)).toBe("Mine:latest");
-    expect(await library.import(from, "org/other:v2", signal)).toBe("org/other:v2");
+    expect(await library.import(from, {}, signal)).toBe("Mine:latest");
+    expect(await library.import(from, { name: "org/other:v2" }, signal)).toBe("org/other:v2");
     const model = await store.get("mine");
     expect(existsSync(join(model.directory, ".git"))).toBe(false);
     writeFileSync(join(from, "config.json"), "{}");
@@ -158,19 +161,32 @@ describe("import", () => {
     ]);
   });
 
+  test("a file name that no manifest can have is refused, not stored in a model that nobody can read then", async () => {
+    using folder = temporaryFolder();
+    const { library, models } = openTestLibrary(folder.path);
+    const from = copyDemo(folder.path, "Mine");
+    writeFileSync(join(from, "notes: draft.txt"), "");
+    const refused = await refusal(library.import(from, {}, signal));
+    expect(refused).toMatchObject({ code: "invalid_request", message: expect.stringContaining('"notes: draft.txt"') });
+    expect(readdirSync(join(models, ".partial"))).toEqual([]);
+  });
+
   test("what is no model is refused and leaves nothing", async () => {
     using folder = temporaryFolder();
     const { library, models } = openTestLibrary(folder.path);
     writeFileSync(join(folder.path, "notes.txt"), "");
     writeFileSync(join(folder.path, "fake.gguf"), "GGUF");
     mkdirSync(join(folder.path, "empty"));
+    mkdirSync(join(folder.path, "photos"));
+    writeFileSync(join(folder.path, "photos", "cat.png"), "");
     for (const [name, code] of [
       ["notes.txt", "invalid_request"],
       ["nothing", "invalid_request"],
       ["fake.gguf", "model_invalid"],
-      ["empty", "model_invalid"],
+      ["empty", "invalid_request"],
+      ["photos", "invalid_request"],
     ] as const)
-      expect(await refusal(library.import(join(folder.path, name), "x", signal))).toMatchObject({ code });
+      expect(await refusal(library.import(join(folder.path, name), { name: "x" }, signal))).toMatchObject({ code });
     expect(readdirSync(models)).toEqual([".partial"]);
     expect(readdirSync(join(models, ".partial"))).toEqual([]);
   });
@@ -179,8 +195,19 @@ describe("import", () => {
     using folder = temporaryFolder();
     const { library, models } = openTestLibrary(folder.path);
     const from = copyDemo(folder.path, "mine");
-    expect(await refusal(library.import(from, undefined, AbortSignal.abort()))).toMatchObject({ name: "AbortError" });
+    expect(await refusal(library.import(from, {}, AbortSignal.abort()))).toMatchObject({ name: "AbortError" });
     expect(readdirSync(join(models, ".partial"))).toEqual([]);
     expect(readFileSync(join(from, "config.json"), "utf8")).toBe(readFileSync(join(DEMO, "config.json"), "utf8"));
   });
+});
+
+test("a hidden file of a repository is not taken: the model would look changed by hand", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  const files = Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)]));
+  hub.addRepository("test/hidden", { files: { ...files, ".hidden.json": new TextEncoder().encode("{}") } });
+  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
+  await pullAll(library, "test/hidden");
+  const { directory, digest } = await store.get("test/hidden");
+  expect(JSON.parse(readFileSync(join(directory, "npu-proxy.json"), "utf8"))).toMatchObject({ digest });
 });

@@ -97,6 +97,19 @@ describe("model store", () => {
     expect((await models.get("DEMO:latest")).directory).toStartWith(folder.path);
   });
 
+  test("a model that is named like a GGUF file leaves its organisation what it is", async () => {
+    using folder = temporaryFolder();
+    mkdirSync(join(folder.path, "org"));
+    copyDemo(join(folder.path, "org"), "model+m.q8_0.gguf");
+    copyDemo(join(folder.path, "org"), "other");
+    const models = store(folder.path);
+    const names = ["demo:latest", "org/model:m.q8_0.gguf", "org/other:latest"];
+    expect((await models.list()).map(({ name }) => name).sort()).toEqual(names);
+    for (const name of names) expect(await models.get(name)).toMatchObject({ name });
+    const staged = copyDemo(folder.path, "staged");
+    expect(await replaceFolder(folder.path, "org/third:latest", staged)).toContain("third");
+  });
+
   for (const name of [
     "nope",
     "demo:other",
@@ -250,6 +263,23 @@ describe("model store", () => {
     const looks = Array.from({ length: 20 }, () => models.list());
     await Promise.all([...staged.map((from) => replaceFolder(folder.path, "mine", from)), ...looks]);
     expect((await models.get("mine")).name).toBe("mine:latest");
+  });
+
+  test("a model and an organisation that take one name at once: one is refused, neither takes the other's files", async () => {
+    using folder = temporaryFolder();
+    const { path } = folder;
+    for (let round = 0; round < 40; round++) {
+      mkdirSync(join(path, ".partial"));
+      const [model, member] = ["a", "b"].map((name) => copyDemo(join(path, ".partial"), name)) as [string, string];
+      const [first, second] = await Promise.allSettled([
+        replaceFolder(path, "foo", model),
+        replaceFolder(path, "foo/x", member),
+      ]);
+      expect([first.status, second.status].sort()).toEqual(["fulfilled", "rejected"]);
+      expect(existsSync(join(path, "foo", "config.json"))).toBe(first.status === "fulfilled");
+      expect(existsSync(join(path, "foo", "x", "config.json"))).toBe(second.status === "fulfilled");
+      for (const name of ["foo", ".previous", ".partial"]) rmSync(join(path, name), { recursive: true, force: true });
+    }
   });
 
   test("the previous revision goes once the new one has answered, not when the old one has", async () => {

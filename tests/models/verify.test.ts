@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import type { ModelLibrary, VerifyReport } from "../../src/core/library.ts";
 import type { Converter } from "../../src/models/convert.ts";
+import { until } from "../support/daemon.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { startHub } from "../support/hub.ts";
 import { openTestLibrary, pullAll } from "../support/library.ts";
@@ -132,7 +133,7 @@ test("what has no manifest is unknown; what is on no hub, or not the user's, is 
   const { library, store, models } = openTestLibrary(folder.path, { system });
   copyDemo(models, "by-hand");
   expect(await verify(library, "by-hand", true)).toMatchObject({ unknown: expect.any(String), repaired: false });
-  await library.import(DEMO, "imported", signal);
+  await library.import(DEMO, { name: "imported" }, signal);
   const { directory } = await store.get("imported");
   copyDemo(system, "shared");
   copyFileSync(join(directory, "npu-proxy.json"), join(system, "shared", "npu-proxy.json"));
@@ -157,7 +158,37 @@ test("what has no manifest is unknown; what is on no hub, or not the user's, is 
 test("it can be left", async () => {
   using folder = temporaryFolder();
   const { library } = openTestLibrary(folder.path);
-  await library.import(DEMO, "mine", signal);
+  await library.import(DEMO, { name: "mine" }, signal);
   const left = Array.fromAsync(library.verify("mine", false, AbortSignal.abort()));
   expect(await left.catch((error: unknown) => error)).toMatchObject({ name: "AbortError" });
+});
+
+test("a model that is removed or replaced while it is repaired gets none of the old files", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  const files = Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)]));
+  hub.addRepository("test/small", { files });
+  const { library, store } = openTestLibrary(folder.path, {
+    endpoint: hub.url,
+    patience: { stallMs: 200, backoffMs: 1 },
+  });
+  for (const meanwhile of ["removed", "replaced"]) {
+    await pullAll(library, "test/small");
+    const { directory } = await store.get("test/small");
+    break3(directory);
+    hub.fault({ path: "openvino_model.bin", times: 1 }, { stall: true });
+    const asked = hub.requests.length;
+    const repairing = verify(library, "test/small", true);
+    await until(() => hub.requests.slice(asked).some(({ path, bytes }) => path.includes("model.bin") && bytes > 0));
+    await library.remove("test/small");
+    if (meanwhile === "replaced") {
+      const notes = new TextEncoder().encode("{}");
+      hub.addRepository("test/small", { files: { ...files, "notes.json": notes } });
+      await pullAll(library, "test/small");
+    }
+    expect(await repairing).toMatchObject({ repaired: false });
+    if (meanwhile === "removed") expect(existsSync(directory)).toBe(false);
+    else expect((await verify(library, "test/small")).broken).toEqual([]);
+  }
+  expect((await store.get("test/small")).source?.commit).toBeString();
 });

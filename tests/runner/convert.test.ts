@@ -13,7 +13,12 @@ const observer = { log: () => undefined };
 
 function convert(folder: string, directory: Behaviour, signal: AbortSignal): Promise<void> {
   const command = [process.execPath, join(import.meta.dir, "scripted-converter.ts")];
-  return convertInRunner(new RunnerConnection({ command, observer }), { directory, into: folder }, observer, signal);
+  return convertInRunner(
+    new RunnerConnection({ command, observer }),
+    { op: "convert", directory, into: folder },
+    observer,
+    signal,
+  );
 }
 
 test("a crash is one clear error", async () => {

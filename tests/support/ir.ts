@@ -31,7 +31,7 @@ export function irXml({ constants = [], info = "", output = "logits", attentions
     return `<layer id="${id}" name="c${id}" type="Const" version="opset1">${data}<output><port id="0" precision="FP16"><dim>1</dim></port></output></layer>`;
   });
   const attention = `<layer id="9" name="a" type="ScaledDotProductAttention" version="opset13"><rt_info><attribute name="fused_names" value="x > y" /></rt_info></layer>`;
-  const result = `<layer id="8" name="r" type="MatMul" version="opset1"><output><port id="1" precision="FP32" names="a,${output}"><dim>1</dim></port></output></layer>`;
+  const result = `<layer id="8" name="r" type="MatMul" version="opset1"><output><port id="1" precision="FP32" names="a,${output}"><dim>1</dim></port></output></layer><layer id="7" name="o" type="Result" version="opset1" />`;
   return `<?xml version="1.0"?>\n<net name="m" version="11"><layers>${layers.join("\n")}${attention.repeat(attentions)}${result}</layers><edges><edge from-layer="0" from-port="0" to-layer="1" to-port="0" /></edges><rt_info>${info}</rt_info></net>\n`;
 }
 

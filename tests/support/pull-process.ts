@@ -27,7 +27,7 @@ export async function startPull(endpoint: string, store: string, name: string): 
   };
   return {
     go: () => {
-      child.stdin.write("go\n");
+      void child.stdin.write("go\n");
       void child.stdin.flush();
     },
     kill: (signal) => child.kill(signal),

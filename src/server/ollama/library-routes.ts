@@ -47,7 +47,8 @@ export function libraryRoutes(options: Required<ServerOptions>): Hono<ServerEnv>
     const token = asked.huggingface_token || hubToken(c.req.header("Authorization"));
     const lines = new PullLines(name);
     const work = new AbortController();
-    const pull = library.pull({ name, ...(token && { token }) }, AbortSignal.any([c.req.raw.signal, work.signal]));
+    const request = { name, ...(token && { token }), ...(asked.ir && { keepIr: true }) };
+    const pull = library.pull(request, AbortSignal.any([c.req.raw.signal, work.signal]));
     const told = (error: ProxyError): ProxyError => prefixed(error, lines.error(error).error);
     const events = await begun(pull).catch((error: unknown) => Promise.reject(told(asProxyError(error))));
     if (asked.stream === false) return c.json(await last(events, (event) => lines.line(event), told));

@@ -15,7 +15,13 @@ export const nameRequest = v.looseObject(named);
 /** Printable ASCII: it becomes a header. */
 const token = v.pipe(text, v.regex(/^[!-~]{0,512}$/, "must be a token of the hub"));
 
-export const pullRequest = v.looseObject({ ...named, stream: flag, huggingface_token: v.nullish(token, "") });
+/** `ir` is ours: keep a GGUF model in OpenVINO's format, too. */
+export const pullRequest = v.looseObject({
+  ...named,
+  stream: flag,
+  ir: flag,
+  huggingface_token: v.nullish(token, ""),
+});
 
 export const copyRequest = v.looseObject({
   source: v.pipe(text, v.nonEmpty("is required")),

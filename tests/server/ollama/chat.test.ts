@@ -230,7 +230,9 @@ test("errors keep the words that clients look for", async () => {
   await using server = await startScripted();
   const missing = await server.post("/api/chat", { ...hello, model: "nope" });
   expect(missing.status).toBe(404);
-  expect((await missing.json()) as unknown).toEqual({ error: "model 'nope' not found" });
+  expect((await missing.json()) as unknown).toEqual({
+    error: `model 'nope' not found: There is no model called "nope" here.`,
+  });
   server.runtime.refusal = new ProxyError("server_busy", "Too many requests wait.");
   const busy = await server.post("/api/chat", hello);
   expect(busy.status).toBe(503);
@@ -268,7 +270,7 @@ test("the ollama package chats, generates, streams, aborts and throws", async ()
   expect((await client.show({ model: "demo" })).capabilities).toEqual(["completion"]);
   expect((await client.ps()).models).toEqual([]);
   expect(await client.chat({ ...hello, model: "nope" }).catch((error: unknown) => error)).toMatchObject({
-    message: "model 'nope' not found",
+    message: `model 'nope' not found: There is no model called "nope" here.`,
   });
 
   server.runtime.script = (generation) => void generation.say("a");

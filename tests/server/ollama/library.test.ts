@@ -76,7 +76,7 @@ test("copy and delete answer with nothing, and a missing model with not found", 
   expect([copied.status, await copied.text(), deleted.status, await deleted.text()]).toEqual([200, "", 200, ""]);
   expect([server.runtime.library.copies, server.runtime.library.removed]).toEqual([["a -> b"], ["a"]]);
   server.runtime.library.refusal = new ProxyError("model_not_found", "There is none.");
-  const missing = [404, { error: "model 'a' not found" }] as const;
+  const missing = [404, { error: "model 'a' not found: There is none." }] as const;
   expect(await answerOf(await remove({ model: "a" }))).toEqual(missing);
   expect(await answerOf(await server.post("/api/copy", { source: "a", destination: "b" }))).toEqual(missing);
   server.runtime.library.refusal = new ProxyError("model_read_only", "It came with the program.");

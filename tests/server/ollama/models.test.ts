@@ -144,7 +144,10 @@ test("/api/show of a model that was not pulled tells what is known, and Ollama's
   });
   const headers = { "User-Agent": "ollama/0.33.0 (amd64 linux) Go/go1.25" };
   const asked = await server.post("/api/show", { model: "tiny" }, { headers });
-  expect([asked.status, await asked.json()]).toEqual([404, { error: "model 'tiny' not found" }]);
+  expect([asked.status, await asked.json()]).toEqual([
+    404,
+    { error: `model 'tiny' not found: There is no model called "tiny" here.` },
+  ]);
 });
 
 test("/api/show of a model that is not there says not found", async () => {

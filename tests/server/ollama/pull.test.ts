@@ -31,6 +31,8 @@ test("a pull is told in Ollama's lines, each line JSON and nothing between them"
 test.each([
   [{ name: "tiny", model: "" }, {}],
   [{ model: "tiny", insecure: true, username: "u", stream: true }, {}],
+  [{ model: "tiny", ir: true }, { keepIr: true }],
+  [{ model: "tiny", ir: false }, {}],
 ])("a pull takes %j, as Ollama's clients send it", async (body, expected) => {
   await using server = await startScripted();
   await (await server.post("/api/pull", body)).text();
@@ -67,8 +69,8 @@ const GONE = new ProxyError("model_not_found", "The hub has no such repository."
 const CUT = new ProxyError("download_corrupt", "The file came with other bytes twice.");
 
 test.each([
-  [[], GONE, 404, "pull model manifest: model 'tiny' not found", "model_not_found"],
-  [PULLED.slice(0, 1), GONE, 404, "pull model manifest: model 'tiny' not found", "model_not_found"],
+  [[], GONE, 404, `pull model manifest: model 'tiny' not found: ${GONE.message}`, "model_not_found"],
+  [PULLED.slice(0, 1), GONE, 404, `pull model manifest: model 'tiny' not found: ${GONE.message}`, "model_not_found"],
   [PULLED.slice(0, 4), CUT, 502, CUT.message, "download_corrupt"],
   [
     PULLED.slice(0, 1),

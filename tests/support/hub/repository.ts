@@ -64,10 +64,10 @@ export function createSnapshot(id: string, options: RepositoryOptions): Snapshot
   return { id, commit: options.commit ?? commit.digest("hex"), options, files };
 }
 
-/** A file's bytes from `from` up to `to` (exclusive), in pieces. */
+/** A file's bytes from `from` up to `to` (exclusive), in pieces that may be written into. */
 export function* bytesOf(content: string | Uint8Array, from: number, to: number): Generator<Uint8Array> {
   if (typeof content !== "string") {
-    yield content.slice(from, to);
+    yield new Uint8Array(content.subarray(from, to)); // a Buffer's own slice() shares its memory
     return;
   }
   const file = openSync(content, "r");
