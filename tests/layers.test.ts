@@ -85,15 +85,15 @@ describe("the import rule", () => {
   });
 
   test.each([
-    ["src/core/router.ts", 'import { open } from "../models/store.ts";'],
+    ["src/core/router.ts", 'import { open } from "../models/store/store.ts";'],
     ["src/core/router.ts", 'import type { Context } from "hono";'],
     ["src/core/router.ts", 'import { readFile } from "node:fs/promises";'],
     ["src/core/router.ts", 'const fs = await import("node:fs");'],
     ["src/core/router.ts", "setTimeout(() => {}, 1);"],
     ["src/core/router.ts", 'import pins from "../../build/pins.json";'],
-    ["src/models/store.ts", 'import { host } from "../runner/host.ts";'],
+    ["src/models/store/store.ts", 'import { host } from "../../runner/host.ts";'],
     ["src/native/engine.ts", 'export { app } from "../server/app.ts";'],
-    ["src/runner/host.ts", 'import type { Store } from "../models/store.ts";'],
+    ["src/runner/host.ts", 'import type { Store } from "../models/store/store.ts";'],
     ["src/server/ollama/routes.ts", 'import { serve } from "../../cli/serve.ts";'],
     ["src/server/app.ts", 'import { Command } from "commander";'],
     ["src/cli/run.ts", 'import { Hono } from "hono/tiny";'],
@@ -113,7 +113,10 @@ describe("the import rule", () => {
 
   test.each([
     ["src/core/router.ts", 'import type { Device } from "./request.ts"; // not from "hono"'],
-    ["src/models/store.ts", 'import { ProxyError } from "../core/errors.ts"; import { open } from "node:fs/promises";'],
+    [
+      "src/models/store/store.ts",
+      'import { ProxyError } from "../../core/errors.ts"; import { open } from "node:fs/promises";',
+    ],
     ["src/runner/process.ts", 'import { loadAddon } from "../native/binding.ts"; process.exitCode = 1;'],
     [
       "src/server/ollama/routes.ts",

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { join } from "node:path";
 import { ProxyError } from "../../src/core/errors.ts";
 import type { ModelKind } from "../../src/core/library.ts";
-import { type ConverterOptions, createConverter } from "../../src/models/convert.ts";
+import { type ConverterOptions, createConverter } from "../../src/models/pull/convert.ts";
 import { isAlive, until } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
 

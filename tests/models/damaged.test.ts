@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { truncateSync } from "node:fs";
 import { join } from "node:path";
-import { inspectModel } from "../../src/models/inspect.ts";
+import { inspectModel } from "../../src/models/inspect/inspect.ts";
 import { copyDemo, temporaryFolder } from "../support/demo.ts";
 import { type Files, inspect, irXml, refusal } from "../support/ir.ts";
 

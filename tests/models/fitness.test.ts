@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type FitnessFacts, fitnessOf } from "../../src/models/fitness.ts";
+import { type FitnessFacts, fitnessOf } from "../../src/models/inspect/fitness.ts";
 
 const LLM: FitnessFacts = {
   kind: "llm",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseFoundModel } from "../../src/models/found-model.ts";
+import { parseFoundModel } from "../../src/models/hub/found-model.ts";
 
 const GRAPH = ["openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_tokenizer.bin"];
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync
 import { join } from "node:path";
 import { ProxyError } from "../../src/core/errors.ts";
 import type { GgufConverter } from "../../src/core/library.ts";
-import { readManifest } from "../../src/models/manifest.ts";
+import { readManifest } from "../../src/models/store/manifest.ts";
 import { startDaemon, testEnvironment } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
 import { alphabetFile } from "../support/gguf.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readGguf } from "../../src/models/gguf.ts";
-import { inspectModel } from "../../src/models/inspect.ts";
+import { readGguf } from "../../src/models/inspect/gguf.ts";
+import { inspectModel } from "../../src/models/inspect/inspect.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
 import { alphabetFile, type Entry, ggufFile, string, u32, u64 } from "../support/gguf.ts";

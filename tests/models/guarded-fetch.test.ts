@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import { zoneOf } from "../../src/models/address-zone.ts";
-import { createGuardedFetch } from "../../src/models/guarded-fetch.ts";
+import { zoneOf } from "../../src/models/hub/address-zone.ts";
+import { createGuardedFetch } from "../../src/models/hub/guarded-fetch.ts";
 import { failure } from "../support/failure.ts";
 import { demoRepository, startHub, type TestHub } from "../support/hub.ts";
 

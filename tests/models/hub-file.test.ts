@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createHub, type Hub, type HubOptions } from "../../src/models/hub.ts";
+import { createHub, type Hub, type HubOptions } from "../../src/models/hub/hub.ts";
 import { DEMO, temporaryFolder } from "../support/demo.ts";
 import { failure } from "../support/failure.ts";
 import type { TreeEntry } from "../support/hub/repository.ts";

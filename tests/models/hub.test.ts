@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createHub, type Hub, type HubOptions } from "../../src/models/hub.ts";
-import { hubErrorOf, retryAfterMs } from "../../src/models/hub-error.ts";
+import { createHub, type Hub, type HubOptions } from "../../src/models/hub/hub.ts";
+import { hubErrorOf, retryAfterMs } from "../../src/models/hub/hub-error.ts";
 import { DEMO, temporaryFolder } from "../support/demo.ts";
 import { failure } from "../support/failure.ts";
 import { demoRepository, startHub, type TestHub } from "../support/hub.ts";

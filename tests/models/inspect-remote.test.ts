@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createHub } from "../../src/models/hub.ts";
-import { inspectModel } from "../../src/models/inspect.ts";
-import { inspectRemote } from "../../src/models/inspect-remote.ts";
+import { createHub } from "../../src/models/hub/hub.ts";
+import { inspectModel } from "../../src/models/inspect/inspect.ts";
+import { inspectRemote } from "../../src/models/inspect/inspect-remote.ts";
 import { DEMO, temporaryFolder } from "../support/demo.ts";
 import { alphabetFile } from "../support/gguf.ts";
 import { startHub } from "../support/hub.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { inspectModel } from "../../src/models/inspect.ts";
+import { inspectModel } from "../../src/models/inspect/inspect.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { type Constant, type Files, type Graph, inspect, LLM_FILES } from "../support/ir.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, lstatSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { acquireLock, tryLock } from "../../src/models/lock.ts";
+import { acquireLock, tryLock } from "../../src/models/pull/lock.ts";
 import { until } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, linkSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tryLock } from "../../src/models/lock.ts";
+import { tryLock } from "../../src/models/pull/lock.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { openTestLibrary } from "../support/library.ts";
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import type { Observer } from "../../src/core/ports.ts";
-import { createSearchCache } from "../../src/models/search-cache.ts";
+import { createSearchCache } from "../../src/models/hub/search-cache.ts";
 import { temporaryFolder } from "../support/demo.ts";
 
 const silent: Observer = { log: () => {} };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { selectFiles } from "../../src/models/selection.ts";
+import { selectFiles } from "../../src/models/pull/selection.ts";
 
 const listed = (...paths: readonly string[]) =>
   paths.map((path, index) => ({ path, size: 1000 - index, oid: "0".repeat(40) }));

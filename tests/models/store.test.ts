@@ -13,11 +13,11 @@ import {
 import { join } from "node:path";
 import type { Observer } from "../../src/core/ports.ts";
 import { createCatalog } from "../../src/models/catalog.ts";
-import { hashOf } from "../../src/models/file-hash.ts";
-import { filesOf, replaceFolder } from "../../src/models/folders.ts";
-import { digestOfFiles, MANIFEST, type Manifest, writeManifest } from "../../src/models/manifest.ts";
-import { createShelves } from "../../src/models/shelves.ts";
-import { createModelStore } from "../../src/models/store.ts";
+import { hashOf } from "../../src/models/store/file-hash.ts";
+import { filesOf, replaceFolder } from "../../src/models/store/folders.ts";
+import { digestOfFiles, MANIFEST, type Manifest, writeManifest } from "../../src/models/store/manifest.ts";
+import { createShelves } from "../../src/models/store/shelves.ts";
+import { createModelStore } from "../../src/models/store/store.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 
 /** A way to wait for what the store logs. */

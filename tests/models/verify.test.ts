@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { ModelLibrary, VerifyReport } from "../../src/core/library.ts";
-import type { Converter } from "../../src/models/convert.ts";
+import type { Converter } from "../../src/models/pull/convert.ts";
 import { until } from "../support/daemon.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { startHub } from "../support/hub.ts";

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { inspectModel } from "../../src/models/inspect.ts";
+import { inspectModel } from "../../src/models/inspect/inspect.ts";
 import { temporaryFolder } from "./demo.ts";
 
 export interface Constant {

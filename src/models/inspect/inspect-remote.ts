@@ -1,0 +1,140 @@
+/** What a model on the hub is, from its small files alone: for who wants to know before pulling it. */
+import { asProxyError, ProxyError } from "../../core/errors.ts";
+import type { RemoteModel } from "../../core/library.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { HubFile } from "../hub/hub-file.ts";
+import type { ByteSource } from "./byte-source.ts";
+import { chatTemplateOf } from "./chat-template.ts";
+import { readEmbedder } from "./embedder.ts";
+import { fitnessOf } from "./fitness.ts";
+import { describeGguf } from "./gguf-model.ts";
+import { servedAs } from "./inspect.ts";
+import { type Json, LARGEST_CONFIG, parseJsonObject } from "./json-file.ts";
+import { contextOf, readModelConfig, samplingDefaults } from "./model-config.ts";
+import { kindOf } from "./model-kind.ts";
+import { type Quantization, quantizationOfConfig } from "./quantization.ts";
+import { templateSupport } from "./template-support.ts";
+
+/** A GGUF header has some megabytes, most of it the vocabulary: few requests, large ones. */
+const GGUF_WINDOW = 4 << 20;
+/** Of a hub without ranges: bytes that are read once more to come to where the last window ended. */
+const MOST_SKIPPED = 64 << 20;
+
+export type RemoteFacts = Omit<RemoteModel, "name">;
+
+/**
+ * Reads configuration files, never weights; of a GGUF file its header. What needs the graph is absent: parameters, exporter.
+ * @param files those that a pull would take
+ * @throws ProxyError of the hub; model_invalid where a file is no JSON, or GenAI cannot load that GGUF
+ */
+export async function inspectRemote(
+  hub: Pick<Hub, "read" | "open">,
+  repository: string,
+  commit: string,
+  files: readonly HubFile[],
+  signal: AbortSignal,
+  token?: string,
+): Promise<RemoteFacts> {
+  const names = files.map(({ path }) => path);
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const ggufs = files.filter(({ path }) => /\.gguf$/i.test(path));
+  try {
+    const [gguf] = ggufs;
+    const openvino = names.some((name) => /^openvino_\w*model\.xml$/.test(name));
+    if (gguf && ggufs.length === 1 && !openvino)
+      return {
+        size,
+        ...(await describeGguf(sourceOf(hub, repository, commit, gguf, signal, token), { window: GGUF_WINDOW })),
+      };
+    const read = async (file: string): Promise<string | undefined> => {
+      if (!names.includes(file)) return undefined;
+      const content = await hub.read(repository, commit, file, LARGEST_CONFIG, signal, token);
+      return new TextDecoder().decode(content);
+    };
+    return { size, ...(openvino && { format: "openvino" }), ...(await configured(repository, names, read)) };
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === "model_invalid")
+      throw new ProxyError("model_invalid", `'${repository}' cannot be served: ${error.message}`, { cause: error });
+    if (error instanceof ProxyError || !(error instanceof Error) || error.name === "AbortError")
+      throw asProxyError(error);
+    throw new ProxyError("model_invalid", `'${repository}' is damaged on the hub: ${error.message}.`, { cause: error });
+  }
+}
+
+async function configured(
+  repository: string,
+  names: readonly string[],
+  read: (file: string) => Promise<string | undefined>,
+): Promise<RemoteFacts> {
+  const json = async (file: string): Promise<Json | undefined> => {
+    const text = await read(file);
+    try {
+      return text === undefined ? undefined : parseJsonObject(text);
+    } catch (error) {
+      throw new Error(`${file} ${(error as Error).message}`);
+    }
+  };
+  const config = readModelConfig((await json("config.json")) ?? {});
+  const embedder = await readEmbedder(read);
+  const kind = kindOf({ names, ...config, embedder: embedder !== undefined });
+  const chatTemplate = await chatTemplateOf(read, undefined);
+  const quantization =
+    quantizationOfConfig((await json("openvino_config.json")) ?? {}) ?? quantizationOfName(repository);
+  const { name = "", ...details } = quantization ?? {};
+  const generation = await json("generation_config.json");
+  return {
+    ...servedAs(kind, templateSupport(chatTemplate)),
+    family: config.family,
+    architecture: config.architecture,
+    ...(name !== "" && { quantization: name }),
+    ...details,
+    ...contextOf(config, embedder),
+    embeddingLength: embedder?.dimensions ?? config.embeddingLength,
+    kvValuesPerToken: config.kvValuesPerToken,
+    chatTemplate,
+    defaults: samplingDefaults(generation ?? {}),
+    ...(kind === "embedding" && embedder?.pooling !== undefined && { pooling: embedder.pooling }),
+    fitness: fitnessOf({ kind, format: "openvino", ...config, quantization: name, ...details, parameters: 0 }),
+  };
+}
+
+/** "…-int4-cw-ov": how OpenVINO's own repositories are named; "cw" is channel-wise and symmetric. */
+export function quantizationOfName(repository: string): Quantization | undefined {
+  const found = /[-_](int[48]|fp16|fp32|bf16|nf4)(?:[-_](cw))?(?=[-_]|$)/i.exec(repository);
+  if (!found?.[1]) return undefined;
+  const name = found[1].toUpperCase().replace("FP", "F");
+  return { name, ...(found[2] !== undefined && { groupSize: -1, symmetric: true }) };
+}
+
+function sourceOf(
+  hub: Pick<Hub, "open">,
+  repository: string,
+  commit: string,
+  { path, size }: HubFile,
+  signal: AbortSignal,
+  token: string | undefined,
+): ByteSource {
+  return {
+    size,
+    async read(position, length) {
+      const { body, start } = await hub.open(repository, commit, path, { from: position, signal, token });
+      const reader = body.getReader();
+      try {
+        const skipped = position - start;
+        if (skipped > MOST_SKIPPED)
+          throw new Error(`${path} can only be read from its beginning, so its header cannot be read`);
+        const parts: Uint8Array[] = [];
+        for (let read = -skipped; read < length; ) {
+          const { done, value } = await reader.read();
+          if (done) break;
+          const wanted = value.subarray(Math.max(0, -read));
+          if (wanted.length > 0) parts.push(wanted);
+          read += value.byteLength;
+        }
+        return Buffer.concat(parts).subarray(0, length);
+      } finally {
+        await reader.cancel().catch(() => undefined);
+      }
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/** What can go from the store and the cache without a model losing anything. */
+import { type Dirent, existsSync, readdirSync } from "node:fs";
+import { rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { PruneReport } from "../../core/library.ts";
+import { tryLock } from "../pull/lock.ts";
+import { originOf } from "../pull/pull-folder.ts";
+import { discard, heal, placeOf, previousFolders } from "./folders.ts";
+
+export interface PruneOptions {
+  /** The user's store. */
+  readonly models: string;
+  /** Blobs that devices' compilers left, named by OpenVINO: nothing in a name tells whose it is, so age decides. */
+  readonly compiled: string;
+}
+
+const HOUR = 3_600_000;
+/** A blob that no load has read for this long is compiled again when it is needed. */
+const UNUSED = 30 * 24 * HOUR;
+
+interface Item {
+  readonly what: string;
+  readonly bytes: number;
+  remove(): Promise<void>;
+}
+
+/** With `dryRun` nothing is removed; what a living process works on is left alone either way. */
+export async function prune({ models, compiled }: PruneOptions, dryRun: boolean): Promise<PruneReport> {
+  const items = [
+    ...(await partials(models)),
+    ...(await previous(models)),
+    ...(await blobs(models)),
+    ...(await unused(compiled)),
+  ];
+  if (!dryRun) for (const item of items) await item.remove();
+  return {
+    items: items.map(({ what, bytes }) => ({ what, bytes })),
+    bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** Work that nobody is at any more. */
+async function partials(models: string): Promise<Item[]> {
+  const root = join(models, ".partial");
+  const keys = new Set(entries(root).map(({ name }) => name.replace(/\.lock(\.break)*$/, "")));
+  const items: Item[] = [];
+  for (const key of [...keys].sort()) {
+    const folder = join(root, key);
+    // Held while it is measured and let go again: whoever comes back to it meanwhile finds it.
+    using lock = tryLock(`${folder}.lock`);
+    if (!lock || !existsSync(folder)) continue;
+    items.push({
+      what: partialOf(key, originOf(folder)),
+      bytes: await ownBytes(folder),
+      async remove() {
+        using held = tryLock(`${folder}.lock`);
+        if (held) await rm(folder, { recursive: true, force: true });
+      },
+    });
+  }
+  return items;
+}
+
+function partialOf(key: string, origin: string | undefined): string {
+  if (key.startsWith("made-")) return "unfinished model";
+  if (key.startsWith("removed-")) return "removed model";
+  return origin === undefined ? "partial download" : `partial download of ${origin}`;
+}
+
+async function previous(models: string): Promise<Item[]> {
+  // What a crash left there alone is a model, not the revision before one.
+  heal(models);
+  return await Promise.all(
+    previousFolders(models).map(async ([name, folder]) => ({
+      what: `previous revision of ${name}`,
+      bytes: await ownBytes(folder),
+      async remove() {
+        if (existsSync(placeOf(models, name))) await discard(models, folder);
+      },
+    })),
+  );
+}
+
+/** Uploads that no model was made of; the last hour's may be on their way to one. */
+async function blobs(models: string): Promise<Item[]> {
+  const files = await filesIn(join(models, ".blobs"));
+  return files
+    .filter(({ links, used }) => links === 1 && Date.now() - used > HOUR)
+    .map(({ path, bytes }) => ({ what: "blob", bytes, remove: () => rm(path, { force: true }) }));
+}
+
+async function unused(compiled: string): Promise<Item[]> {
+  return (await filesIn(compiled))
+    .filter(({ used }) => Date.now() - used > UNUSED)
+    .map(({ path, bytes }) => ({ what: "compiled blob", bytes, remove: () => rm(path, { force: true }) }));
+}
+
+interface Found {
+  readonly path: string;
+  readonly bytes: number;
+  readonly links: number;
+  /** When it was last read, written or linked, as far as the file system keeps that. */
+  readonly used: number;
+}
+
+async function filesIn(folder: string): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const { name } of entries(folder)) {
+    const path = join(folder, name);
+    const file = await stat(path).catch(() => undefined);
+    if (file?.isFile())
+      found.push({ path, bytes: file.size, links: file.nlink, used: Math.max(file.atimeMs, file.mtimeMs) });
+  }
+  return found;
+}
+
+/** Bytes that go with a folder: files that another folder shares stay. */
+async function ownBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of entries(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) bytes += await ownBytes(path);
+    else {
+      const file = await stat(path).catch(() => undefined);
+      if (file?.nlink === 1) bytes += file.size;
+    }
+  }
+  return bytes;
+}
+
+function entries(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return []; // no such folder: nothing in it
+  }
+}

@@ -1,0 +1,123 @@
+/** The models on disk. The files are the truth: nothing about a model is kept that its folder does not say. */
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { ProxyError } from "../../core/errors.ts";
+import type { Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
+import { samplingFromOptions } from "../../core/sampling.ts";
+import { inspectModel } from "../inspect/inspect.ts";
+import { DEFAULT_TAG } from "../reference.ts";
+import { readTuning } from "../tuning.ts";
+import { discard, filesOf, fingerprintOf, previousOf } from "./folders.ts";
+import { MANIFEST, type Manifest, readManifest } from "./manifest.ts";
+import type { Shelved, Shelves } from "./shelves.ts";
+
+export interface ModelStoreOptions {
+  readonly shelves: Shelves;
+  /** Where models.json may lie. */
+  readonly configDirectory: string;
+  readonly observer: Observer;
+  /** Names that a misspelt one may have meant, of those given and of the catalogue's. */
+  readonly nearest: (name: string, others: readonly string[]) => readonly string[];
+}
+
+/** A store over model folders. What it read of a folder is kept until a file in it changes. */
+export function createModelStore({ shelves, configDirectory, observer, nearest }: ModelStoreOptions): ModelStore {
+  const read = new Map<string, { fingerprint: string; model: Promise<Model> }>();
+
+  const inspect = async ({ name, folder }: Pick<Shelved, "name" | "folder">): Promise<Model> => {
+    const fingerprint = `${name}\n${fingerprintOf(folder)}`;
+    const known = read.get(folder);
+    if (known?.fingerprint === fingerprint) return await known.model;
+    const model = readModel(name, folder);
+    read.set(folder, { fingerprint, model });
+    return await model;
+  };
+
+  const tuningOf = async (name: string): Promise<ModelTuning> => {
+    const entry = readTuning(configDirectory).get(name.toLowerCase().replace(`:${DEFAULT_TAG}`, ""));
+    if (!entry) return {};
+    const draft = entry.draft_model === undefined ? undefined : await shelves.find(entry.draft_model);
+    if (entry.draft_model !== undefined && !draft)
+      throw new ProxyError(
+        "model_not_found",
+        `The draft model '${entry.draft_model}' that models.json names for '${name}' is not found.`,
+      );
+    return {
+      ...(entry.chat_template !== undefined && { chatTemplate: entry.chat_template }),
+      ...(entry.prompt_lookup !== undefined && { promptLookup: entry.prompt_lookup }),
+      ...(draft && { draft: { name: draft.name, directory: draft.folder } }),
+    };
+  };
+
+  return {
+    async list() {
+      const all = await shelves.all();
+      for (const folder of read.keys()) if (!all.some((shelved) => shelved.folder === folder)) read.delete(folder);
+      const models = await Promise.allSettled(all.map(inspect));
+      return models
+        .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
+        .sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1));
+    },
+    async get(name) {
+      const shelved = await shelves.find(name);
+      if (!shelved)
+        throw notFound(
+          name,
+          nearest(
+            name,
+            (await shelves.all()).map((other) => other.name),
+          ),
+        );
+      return { ...(await inspect(shelved)), tuning: await tuningOf(shelved.name) };
+    },
+    answered({ name, directory, digest }) {
+      const previous = previousOf(shelves.models, name);
+      if (!lstatSync(previous, { throwIfNoEntry: false })) return;
+      // A placement of the old revision may still answer: that says nothing of the new one.
+      inspect({ name, folder: directory })
+        .then(async (current) => {
+          const renewed = current.digest === digest;
+          if (renewed) await discard(shelves.models, previous);
+          observer.log("debug", renewed ? "previous revision removed" : "previous revision kept", { model: name });
+        })
+        .catch((error: unknown) => {
+          observer.log("warn", "previous revision not removed", { model: name, detail: String(error) });
+        });
+    },
+  };
+}
+
+/** Not in any store. Ollama's clients look for "not found" and ours for the names. */
+export function notFound(name: string, near: readonly string[] = []): ProxyError {
+  const advice = near.length === 0 ? "" : `. Did you mean ${near.join(" or ")}?`;
+  return new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found${advice}`, { param: "model" });
+}
+
+/** What the folder's files say, and what its manifest adds. */
+async function readModel(name: string, folder: string): Promise<Model> {
+  const manifest = readManifest(folder);
+  const model = await inspectModel(name, folder);
+  if (!manifest) return model;
+  const { source, recipe, pulledAt } = manifest;
+  const license = recipe?.license?.join("\n\n") ?? model.license ?? manifest.license;
+  // A copy or a derived model has the files of another, with their times.
+  const written = lstatSync(join(folder, MANIFEST)).mtime;
+  return {
+    ...model,
+    ...(written > model.modified && { modified: written }),
+    ...(isUntouched(folder, manifest) && { digest: manifest.digest }),
+    ...(source && { source }),
+    ...(recipe && { recipe }),
+    ...(license !== undefined && { license }),
+    ...(pulledAt !== undefined && { pulledAt: new Date(pulledAt) }),
+    defaults: { ...model.defaults, ...samplingFromOptions(recipe?.parameters ?? {}, () => undefined) },
+  };
+}
+
+/** Whether the files are those that the manifest speaks of: it is written last, so what is newer was changed by hand. */
+function isUntouched(folder: string, manifest: Manifest): boolean {
+  const modified = (file: string): number => lstatSync(join(folder, file)).mtimeMs;
+  const written = modified(MANIFEST);
+  const files = filesOf(folder).filter((file) => file !== MANIFEST);
+  return files.length === manifest.files.length && files.every((file) => modified(file) <= written);
+}
