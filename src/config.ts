@@ -121,7 +121,10 @@ const table = {
   configDir: folder("NPU_PROXY_CONFIG_DIR", "Folder of the configuration; unset: ~/.config/npu-proxy."),
   cacheDir: folder("NPU_PROXY_CACHE_DIR", "Folder of what can be made again; unset: ~/.cache/npu-proxy."),
   modelPath: folder("NPU_PROXY_MODEL_PATH", "Folder of the models; unset: models in the cache folder."),
-  systemModelPath: folder("NPU_PROXY_SYSTEM_MODEL_PATH", "Read-only folder of models; unset: see below."),
+  systemModelPath: folder(
+    "NPU_PROXY_SYSTEM_MODEL_PATH",
+    "Read-only folder of models for all users; unset: /usr/share/npu-proxy/models, none on Windows.",
+  ),
   stateDir: folder("NPU_PROXY_STATE_DIR", "Folder of the server's memory; unset: ~/.local/state/npu-proxy."),
   autoConvert: {
     env: "NPU_PROXY_AUTO_CONVERT",

@@ -15,6 +15,8 @@ export const versionAnswer = v.looseObject({ version: v.string() });
 
 export const tagsAnswer = v.looseObject({
   models: v.array(v.looseObject({ ...modelSummary.entries, modified_at: v.string() })),
+  /** Folders of models that cannot be read; absent where there are none. */
+  damaged: v.optional(v.array(v.object({ name: v.string(), reason: v.string() }))),
 });
 
 export const psAnswer = v.looseObject({

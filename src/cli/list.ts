@@ -1,7 +1,7 @@
 /** `npu-proxy list`: the models on disk. */
 import type { Config } from "../config.ts";
 import { openClient } from "./connect.ts";
-import { print } from "./output.ts";
+import { print, printError, withoutControls } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
 
 /** Prints the models on disk as a table, or the server's JSON. @throws ProxyError what the server tells */
@@ -18,6 +18,8 @@ export async function list(config: Config, options: { readonly json: boolean }, 
       humanAge(new Date(model.modified_at), now),
     ]);
     await print(table(["NAME", "ID", "SIZE", "MODIFIED"], rows));
+    for (const { name, reason } of answer.damaged ?? [])
+      await printError(`${withoutControls(`damaged: ${name}: ${reason}`).replace(/\s+/g, " ")}\n`);
   } finally {
     await client.close();
   }

@@ -25,13 +25,16 @@ export function withSettings(command: Command, keys: readonly SettingKey[]): Com
   return command;
 }
 
-/** The settings that have no flag, for the help of serve. */
-export function variablesHelp(): string {
+/** The settings that have no flag, for the help of serve; set as commander sets the flags above them. */
+export function variablesHelp(command: Command): string {
   const rows = settings.filter(({ flag }) => !flag);
   const width = Math.max(...rows.map(({ env }) => env.length));
-  const lines = rows.map(({ env, default: value, help }) => {
-    return `  ${env.padEnd(width)}  ${help}${value ? ` (default: ${value})` : ""}`;
-  });
+  const help = command.createHelp();
+  const helpWidth = command.configureOutput().getOutHelpWidth?.();
+  help.prepareContext(helpWidth === undefined ? {} : { helpWidth });
+  const lines = rows.map(({ env, default: value, help: meaning }) =>
+    help.formatItem(env, width, value ? `${meaning} (default: ${value})` : meaning, help),
+  );
   return ["Settings of the environment alone:", ...lines].join("\n");
 }
 

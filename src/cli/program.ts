@@ -1,6 +1,7 @@
 /** The command line: every command with its arguments and flags; what a command does is loaded when it is called. */
 import { Command, CommanderError } from "commander";
 import { type Config, environment, loadConfig, settings } from "../config.ts";
+import type { LogLevel } from "../core/ports.ts";
 import { version } from "../version.ts";
 import { exitCode, exitCodesHelp, reportError } from "./exit-codes.ts";
 import { addModelCommands } from "./model-commands.ts";
@@ -74,7 +75,7 @@ function buildProgram(perform: Perform): Command {
     program.command("serve").description("serve the models over HTTP"),
     settings.map(({ key }) => key),
   )
-    .addHelpText("after", `\n${variablesHelp()}\n\n${exitCodesHelp}`)
+    .addHelpText("after", ({ command }) => `\n${variablesHelp(command)}\n\n${exitCodesHelp}`)
     .action((options: Options) =>
       perform(async () => {
         const config = loadConfig(environment(), flagsOf(options));
@@ -95,9 +96,14 @@ function buildProgram(perform: Perform): Command {
       perform(async (signal) => (await import("./run.ts")).run(clientConfig(options), model, prompt, options, signal)),
     );
 
-  listing(program.command("list").alias("ls").description("list the models on disk"), perform, async () => {
-    return (await import("./list.ts")).list;
-  });
+  listing(
+    program.command("list").alias("ls").description("list the models on disk"),
+    perform,
+    async () => {
+      return (await import("./list.ts")).list;
+    },
+    "error",
+  ); // it tells of damaged models itself
   listing(program.command("ps").description("list what the running server has loaded"), perform, async () => {
     return (await import("./ps.ts")).ps;
   });
@@ -129,10 +135,10 @@ function buildProgram(perform: Perform): Command {
 type Listing = (config: Config, options: { readonly json: boolean }, signal: AbortSignal) => Promise<void>;
 
 /** A command that prints one table, or the JSON behind it. */
-function listing(command: Command, perform: Perform, load: () => Promise<Listing>): void {
+function listing(command: Command, perform: Perform, load: () => Promise<Listing>, level?: LogLevel): void {
   withSettings(command, CLIENT_SETTINGS)
     .option("--json", "print the server's JSON", false)
     .action((options: Options & { readonly json: boolean }) =>
-      perform(async (signal) => (await load())(clientConfig(options), options, signal)),
+      perform(async (signal) => (await load())(clientConfig(options, level), options, signal)),
     );
 }

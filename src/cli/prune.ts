@@ -13,17 +13,22 @@ import { humanSize } from "./table.ts";
  */
 export async function prune(config: Config, options: { readonly yes: boolean }, signal: AbortSignal): Promise<void> {
   await using opened = await openLibrary(config);
-  const found = await opened.library.prune(true);
-  if (found.items.length === 0) return await print("There is nothing to remove.\n");
-  await print(listed(found));
+  const found = await opened.library.prune(true, signal);
+  if (found.items.length === 0) return await print(`There is nothing to remove.\n${kept(found)}`);
+  await print(listed(found) + kept(found));
   if (!options.yes && !(await agreed(signal))) return await print("Nothing was removed.\n");
-  const freed = await opened.library.prune(false);
+  const freed = await opened.library.prune(false, signal);
   await print(`Freed ${humanSize(freed.bytes)}.\n`);
 }
 
 function listed({ items, bytes }: PruneReport): string {
   const rows = items.map((item) => `${humanSize(item.bytes).padStart(8)}  ${item.what}\n`);
   return withoutControls(`${rows.join("")}${humanSize(bytes).padStart(8)}  in all\n`);
+}
+
+function kept(report: PruneReport): string {
+  const rows = report.kept.map(({ what, bytes, why }) => `${humanSize(bytes).padStart(8)}  ${what} (${why})\n`);
+  return rows.length === 0 ? "" : withoutControls(`Kept:\n${rows.join("")}`);
 }
 
 async function agreed(signal: AbortSignal): Promise<boolean> {

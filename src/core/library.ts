@@ -109,7 +109,8 @@ export interface SearchResult {
   readonly devices: readonly string[];
   readonly pulled: boolean;
   readonly gated: boolean;
-  /** What speaks against it: "not OpenVINO: will be converted", "a draft model", "vocabulary only". */
+  /** "in the catalogue": the hub's own search did not find it, so that numbers are missing. All others speak against it:
+   *  "not OpenVINO: will be converted", "a draft model", "vocabulary only". */
   readonly remarks: readonly string[];
 }
 
@@ -186,6 +187,8 @@ export interface PruneReport {
   /** Bytes each would free or freed, by what it is: "partial download of x", "compiled blob", "previous revision of x", "blob". */
   readonly items: readonly { readonly what: string; readonly bytes: number }[];
   readonly bytes: number;
+  /** What stays for now, and why: "uploaded within the last hour: …". */
+  readonly kept: readonly { readonly what: string; readonly bytes: number; readonly why: string }[];
 }
 
 export interface ImportOptions extends Pick<PullRequest, "keepIr"> {
@@ -193,9 +196,9 @@ export interface ImportOptions extends Pick<PullRequest, "keepIr"> {
 }
 
 export interface ModelLibrary {
-  /** @throws ProxyError invalid_request; an unreachable hub answers from the catalogue and says so */
+  /** @throws ProxyError invalid_request, invalid_setting (catalog.json); an unreachable hub answers from the catalogue and says so */
   search(query: SearchQuery, signal: AbortSignal): Promise<SearchPage>;
-  /** The catalogue, the user's own entries included. */
+  /** The catalogue, the user's own entries included. @throws ProxyError invalid_setting where the user's file is broken */
   known(): readonly CatalogEntry[];
   /** A model that was not pulled. @throws ProxyError model_not_found, invalid_request, hub_unreachable, hub_denied, hub_failed */
   describe(name: string, signal: AbortSignal): Promise<RemoteModel>;
@@ -207,9 +210,9 @@ export interface ModelLibrary {
   /** @throws ProxyError model_not_found, invalid_request, invalid_template */
   create(request: CreateRequest, signal: AbortSignal): AsyncIterable<{ readonly status: string }>;
   /** @throws ProxyError model_not_found, invalid_request */
-  copy(source: string, destination: string): Promise<void>;
+  copy(source: string, destination: string, signal: AbortSignal): Promise<void>;
   /** @throws ProxyError model_not_found; model_read_only for one that came with the program or lies in a read-only store */
-  remove(name: string): Promise<void>;
+  remove(name: string, signal: AbortSignal): Promise<void>;
   hasBlob(digest: string): Promise<boolean>;
   /** @throws ProxyError invalid_request where the content has another digest; nothing is kept then */
   writeBlob(digest: string, content: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void>;
@@ -219,7 +222,7 @@ export interface ModelLibrary {
   /** Hashes a model's files again (all models' without a name). */
   verify(name: string | undefined, repair: boolean, signal: AbortSignal): AsyncIterable<VerifyReport>;
   /** With `dryRun` nothing is removed. What another process is pulling is left alone. */
-  prune(dryRun: boolean): Promise<PruneReport>;
+  prune(dryRun: boolean, signal: AbortSignal): Promise<PruneReport>;
   /** Back to the revision before the last pull. @throws ProxyError model_not_found, invalid_request where there is none */
   rollback(name: string): Promise<{ readonly model: string; readonly commit: string }>;
 }

@@ -77,9 +77,19 @@ export interface ModelTuning {
   readonly draft?: { readonly name: string; readonly directory: string };
 }
 
+/** A folder of the store that a model lies in and that cannot be read. */
+export interface DamagedModel {
+  /** As listings would print it. */
+  readonly name: string;
+  /** A sentence without a path. */
+  readonly reason: string;
+}
+
 export interface ModelStore {
   /** Every model whose folder can be read. */
   list(): Promise<readonly Model[]>;
+  /** Those that list leaves out. */
+  damaged(): Promise<readonly DamagedModel[]>;
   /** @throws ProxyError model_not_found (with the nearest names), model_invalid */
   get(name: string): Promise<Model>;
   /** A model has answered: the revision that it replaced is no longer needed. Never throws. */

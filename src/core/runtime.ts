@@ -63,8 +63,8 @@ class LiveRuntime implements Runtime {
     this.#options = options;
     this.#slots = new Slots(options.observer);
     this.models = options.models;
-    const remove = async (name: string): Promise<void> => {
-      await options.library.remove(name);
+    const remove = async (name: string, signal: AbortSignal): Promise<void> => {
+      await options.library.remove(name, signal);
       this.#slots.retireAllBut(new Set((await this.models.list()).map((model) => model.name)));
     };
     this.library = { ...options.library, remove };

@@ -75,22 +75,26 @@ const file = v.strictObject({
 /** The variants of one model. */
 type Variants = readonly CatalogEntry[];
 
-/** @throws ProxyError invalid_setting, naming what in the user's file is wrong */
+/** What is known by which name. */
+interface Index {
+  readonly entries: readonly CatalogEntry[];
+  readonly byName: ReadonlyMap<string, { readonly entry: CatalogEntry; readonly variants: Variants }>;
+}
+
+/**
+ * Nothing is read before something is asked, and what was wrong then is read again at the next question.
+ * @throws ProxyError invalid_setting from each of its methods, naming what in the user's file is wrong
+ */
 export function createCatalog({ userFile }: CatalogOptions = {}): Catalog {
-  const models = [...(userFile === undefined ? [] : readUserFile(userFile)), ...modelsOf(v.parse(file, shipped))];
-  const byName = new Map<string, { readonly entry: CatalogEntry; readonly variants: Variants }>();
-  const entries: CatalogEntry[] = [];
-  for (const variants of models)
-    for (const entry of variants) {
-      if (!byName.has(keyOf(entry.name))) entries.push(entry);
-      for (const name of [entry.name, ...entry.aliases, entry.repository])
-        if (!byName.has(keyOf(name))) byName.set(keyOf(name), { entry, variants });
-    }
+  let read: Index | undefined;
+  const index = (): Index => {
+    read ??= indexOf([...(userFile === undefined ? [] : readUserFile(userFile)), ...modelsOf(v.parse(file, shipped))]);
+    return read;
+  };
 
-  const lookUp = (reference: Reference) => byName.get(localName(reference).toLowerCase());
-
+  const lookUp = (reference: Reference) => index().byName.get(localName(reference).toLowerCase());
   return {
-    entries: () => entries,
+    entries: () => index().entries,
     find: (reference) => lookUp(reference)?.entry,
     choose(reference, devices) {
       const found = lookUp(reference);
@@ -102,7 +106,7 @@ export function createCatalog({ userFile }: CatalogOptions = {}): Catalog {
     },
     nearest(name, others = []) {
       const wanted = shortName(name.toLowerCase());
-      const known = entries.flatMap((entry) => [entry.name, ...entry.aliases, entry.repository]);
+      const known = index().entries.flatMap((entry) => [entry.name, ...entry.aliases, entry.repository]);
       // A bare name was meant to be one: the variants of one model would push the other models out of the three.
       const candidates = [...others, ...known]
         .map(shortName)
@@ -115,6 +119,18 @@ export function createCatalog({ userFile }: CatalogOptions = {}): Catalog {
       return [...new Set([...close, ...longer, ...far])].slice(0, 3);
     },
   };
+}
+
+function indexOf(models: readonly Variants[]): Index {
+  const byName = new Map<string, { readonly entry: CatalogEntry; readonly variants: Variants }>();
+  const entries: CatalogEntry[] = [];
+  for (const variants of models)
+    for (const entry of variants) {
+      if (!byName.has(keyOf(entry.name))) entries.push(entry);
+      for (const name of [entry.name, ...entry.aliases, entry.repository])
+        if (!byName.has(keyOf(name))) byName.set(keyOf(name), { entry, variants });
+    }
+  return { entries, byName };
 }
 
 function chooseFor(

@@ -17,7 +17,7 @@ import { PATIENCE, type Patience } from "./pull/transfer.ts";
 import { blobsOf } from "./store/blobs.ts";
 import { createModel, newName } from "./store/create.ts";
 import { deriveFolder } from "./store/derive.ts";
-import { discard, isModelFolder, previousOf, removeFolder, replaceFolder } from "./store/folders.ts";
+import { discard, isModelFolder, previousOf, refuseClash, removeFolder, replaceFolder } from "./store/folders.ts";
 import { importModel } from "./store/import.ts";
 import { digestOfFiles, type Manifest, readManifest } from "./store/manifest.ts";
 import { prune } from "./store/prune.ts";
@@ -48,7 +48,7 @@ export interface ModelLibraryOptions {
   readonly freeSpace?: FreeSpace;
 }
 
-/** Nothing is asked for and nothing is read before a method is called. @throws ProxyError invalid_setting */
+/** Nothing is asked for and nothing is read before a method is called. @throws ProxyError invalid_setting (HF_ENDPOINT) */
 export function createModelLibrary(options: ModelLibraryOptions): {
   readonly store: ModelStore;
   readonly library: ModelLibrary;
@@ -57,7 +57,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
   const { models } = options.directories;
   const shelves = createShelves({ ...options.directories, builtin: options.builtin });
   const catalog = createCatalog({ userFile: join(configDirectory, "catalog.json") });
-  const hub = createHub({ endpoint, token, cacheDirectory, observer });
+  const hub = createHub({ endpoint, token, cacheDirectory, observer, stallMs: patience.stallMs });
   const store = createModelStore({ shelves, configDirectory, observer, nearest: catalog.nearest });
   const blobs = blobsOf(models);
   // A pull that is shared outlives each caller, and the probe has a deadline of its own.
@@ -103,20 +103,22 @@ export function createModelLibrary(options: ModelLibraryOptions): {
     pull: (request, signal) => puller.pull(request, signal),
     create: (request, signal) => storing(createModel(request, { shelves, catalog, blobs }, signal)),
 
-    async copy(source, destination) {
+    async copy(source, destination, signal) {
       const from = await find(source);
       const name = newName(destination);
       if (name.toLowerCase() === from.name.toLowerCase()) return;
+      refuseClash(models, name);
       await stored(async () => {
         await using bench = await openWorkbench(models);
         const known = readManifest(from.folder);
-        const files = await deriveFolder(from.folder, bench.folder, "link", new AbortController().signal);
+        const files = await deriveFolder(from.folder, bench.folder, "link", signal);
+        signal.throwIfAborted();
         const digest = digestOfFiles(files, known?.recipe);
         await adopt(models, bench.folder, { version: 1, ...known, name, files, digest });
       });
     },
 
-    async remove(name) {
+    async remove(name, signal) {
       const { name: found, shelf } = await find(name);
       if (shelf !== "user")
         throw new ProxyError(
@@ -124,6 +126,8 @@ export function createModelLibrary(options: ModelLibraryOptions): {
           `The model '${found}' ${shelf === "builtin" ? "came with npu-proxy" : "lies in a store that all users share"} and cannot be removed.`,
           { param: "model" },
         );
+      // From here on it is done: half a removal helps nobody.
+      signal.throwIfAborted();
       await stored(() => removeFolder(models, found));
     },
 
@@ -140,7 +144,8 @@ export function createModelLibrary(options: ModelLibraryOptions): {
         );
     },
 
-    prune: (dryRun) => stored(() => prune({ models, compiled: join(cacheDirectory, "compiled") }, dryRun)),
+    prune: (dryRun, signal) =>
+      stored(() => prune({ models, compiled: join(cacheDirectory, "compiled") }, dryRun, signal)),
 
     async rollback(name) {
       const { name: found, shelf } = await find(name);

@@ -170,8 +170,13 @@ test("prune says what it would free, asks at a terminal, and needs --yes without
   const partial = join(models(home), ".partial", "a".repeat(32));
   await mkdir(partial, { recursive: true });
   await writeFile(join(partial, "x.part"), "0".repeat(2000));
+  const blobs = join(models(home), ".blobs");
+  await mkdir(blobs);
+  await writeFile(join(blobs, `sha256-${"a".repeat(64)}`), "0".repeat(4000));
   const refused = await run("prune");
-  expect(refused.stdout).toMatch(/2\.0 kB {2}partial download.*\n +2\.0 kB {2}in all\n$/);
+  expect(refused.stdout).toMatch(
+    /2\.0 kB {2}partial download.*\n +2\.0 kB {2}in all\nKept:\n +4\.0 kB {2}blob \(uploaded within the last hour: a model may be made of it yet\)\n$/,
+  );
   expect(refused.stderr).toContain("prune needs --yes");
   expect(refused.code).toBe(2);
 

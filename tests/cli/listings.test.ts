@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Home } from "./command.ts";
 import { loaded, model, ScriptedServer } from "./scripted-server.ts";
 
@@ -79,6 +81,34 @@ test("--json prints the server's own answer", async () => {
     "model_info",
     "parameters",
   ]);
+});
+
+test("list tells on stderr of models that cannot be read", async () => {
+  await using home = await Home.create();
+  await mkdir(join(home.directory, ".cache", "npu-proxy", "models", "broken"), { recursive: true });
+  await writeFile(join(home.directory, ".cache", "npu-proxy", "models", "broken", "openvino_model.xml"), "<net/>");
+  const env = { NPU_PROXY_PORT: "0", NPU_PROXY_SYSTEM_MODEL_PATH: join(home.directory, "none") };
+  const { code, stdout, stderr } = await home.run(["list"], { env });
+  expect(stdout).toMatch(/^NAME .*\ndemo:latest .*\n$/);
+  expect(stderr).toBe("damaged: broken:latest: it has no config.json. Remove it and fetch it again.\n");
+  expect(code).toBe(0);
+});
+
+test("a broken catalog.json stops no listing", async () => {
+  await using home = await Home.create();
+  await mkdir(join(home.directory, ".config", "npu-proxy"), { recursive: true });
+  await writeFile(join(home.directory, ".config", "npu-proxy", "catalog.json"), "{");
+  const env = {
+    NPU_PROXY_PORT: "0",
+    NPU_PROXY_RUNTIME_DIR: process.env["NPU_PROXY_RUNTIME_DIR"] ?? "",
+    NPU_PROXY_SYSTEM_MODEL_PATH: join(home.directory, "none"),
+  };
+  expect((await home.run(["list"], { env })).stdout).toContain("demo:latest");
+  expect((await home.run(["ps"], { env })).code).toBe(0);
+  expect((await home.run(["devices"], { env })).stdout).toMatch(/^CPU /m);
+  const { code, stderr } = await home.run(["search", "tinyllama"], { env });
+  expect(stderr).toContain("catalog.json in the config folder: it is no JSON. Correct it or remove it.");
+  expect(code).toBe(2);
 });
 
 test("an unknown model is exit code 3, with the server's sentence on stderr", async () => {

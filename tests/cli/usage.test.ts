@@ -27,6 +27,21 @@ test("serve --help names every setting, with or without a flag", async () => {
   expect(stdout).toContain("NPU_PROXY_MODEL_PATH");
 });
 
+test.each([80, 120])(
+  "serve --help fits a terminal of %p columns, the environment's settings as well",
+  async (columns) => {
+    await using home = await Home.create();
+    const screen = home.terminal(["serve", "--help"], {}, columns);
+    expect(await screen.exited()).toBe(0);
+    const lines = screen.text.split("\n");
+    const settings = lines.slice(lines.indexOf("Settings of the environment alone:"), lines.indexOf("Exit codes:"));
+    expect(Math.max(...settings.map((line) => line.length))).toBeLessThanOrEqual(columns);
+    const words = settings.join(" ").replace(/ +/g, " ");
+    expect(words).toContain("NPU_PROXY_SYSTEM_MODEL_PATH Read-only folder of models for all users; unset: /usr/share/");
+    expect(words).toContain("NPU_PROXY_LOAD_TIMEOUT Seconds that loading a model may take. (default: 300)");
+  },
+);
+
 test.each([
   [["servee"], "unknown command 'servee'\n(Did you mean serve?)"],
   [["--prot", "1"], "unknown option '--prot'\n(Did you mean --port?)"],

@@ -29,7 +29,7 @@ describe("models that change under the runtime", () => {
   test("a removed model's placement ends, once nobody uses it", async () => {
     const { runtime, closed } = host(["CPU"], {});
     const answer = await runtime.generate(request, never);
-    await runtime.library.remove("demo:latest");
+    await runtime.library.remove("demo:latest", never);
     expect(closed).toEqual([]);
     await text(answer.events);
     await Bun.sleep(0);

@@ -239,9 +239,10 @@ describe("the user's own catalog.json", () => {
     ],
   ])("%j is refused, and where is said", (content, where) => {
     const path = userFile(content);
+    const own = createCatalog({ userFile: path });
     let thrown: unknown;
     try {
-      createCatalog({ userFile: path });
+      own.entries();
     } catch (error) {
       thrown = error;
     }
@@ -249,5 +250,8 @@ describe("the user's own catalog.json", () => {
     expect(thrown).toMatchObject({ code: "invalid_setting", detail: path });
     expect((thrown as ProxyError).message).toStartWith(`catalog.json in the config folder: ${where}`);
     expect((thrown as ProxyError).message).not.toContain(folder);
+    // Corrected, it is read without a restart.
+    writeFileSync(path, JSON.stringify({ models: [model] }));
+    expect(own.find(parseReference("mine"))?.repository).toBe("me/mine-ov");
   });
 });

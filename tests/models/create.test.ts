@@ -64,8 +64,8 @@ describe("create", () => {
       system: "You are long.",
       parameters: { top_k: 7, temperature: 1, stop: ["END"] },
     });
-    await library.remove("parent");
-    await library.remove("child:v1");
+    await library.remove("parent", signal);
+    await library.remove("child:v1", signal);
     const left = await store.get("grandchild");
     expect(
       readFileSync(join(left.directory, "openvino_model.bin")).equals(readFileSync(join(DEMO, "openvino_model.bin"))),
@@ -236,9 +236,9 @@ describe("nothing leaves the store", () => {
     };
     for (const name of HOSTILE_NAMES) {
       await refused(create(library, { name, from: "demo" }), ["invalid_request"]);
-      await refused(library.copy("demo", name), ["invalid_request"]);
-      await refused(library.copy(name, "new"), ["model_not_found"]);
-      await refused(library.remove(name), ["model_not_found"]);
+      await refused(library.copy("demo", name, signal), ["invalid_request"]);
+      await refused(library.copy(name, "new", signal), ["model_not_found"]);
+      await refused(library.remove(name, signal), ["model_not_found"]);
       await refused(library.rollback(name), ["model_not_found"]);
       await refused(library.import(DEMO, { name }, signal), ["invalid_request"]);
       await refused(create(library, { name: "new", from: name }), ["invalid_request", "model_not_found"]);

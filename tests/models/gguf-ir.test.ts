@@ -82,7 +82,7 @@ describe("a pull that keeps the IR", () => {
     using it = await scene({ writeIr: () => Promise.reject(refusal) });
     await expect(it.pull(true)).rejects.toBe(refusal);
     expect(existsSync(join(it.models, "test"))).toBe(false);
-    const { items } = await it.library.prune(true);
+    const { items } = await it.library.prune(true, signal);
     expect(items.map(({ what }) => what)).toEqual(["partial download of test/gguf"]);
     expect((await it.pull(false)).at(-1)).toMatchObject({ unchanged: false });
     using other = await scene(undefined);

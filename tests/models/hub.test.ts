@@ -278,6 +278,20 @@ describe("read", () => {
     const error = await failure(hub.read("test/demo", commit, "config.json", 1000, signal));
     expect(error.code).toBe("hub_unreachable");
   });
+
+  test("gives up a hub that falls silent in the middle of a file, and leaves nothing open for its caller", async () => {
+    const path = "config.json";
+    server.fault({ path }, { stall: true });
+    const impatient = connect({ stallMs: 50 });
+    const error = await failure(impatient.read("test/demo", commit, path, 1000, signal));
+    expect([error.code, hubErrorOf(error)?.retry]).toEqual(["hub_unreachable", "later"]);
+    expect(error.message).toContain("has sent nothing of config.json for 0.05 s");
+    const control = new AbortController();
+    const left = hub.read("test/demo", commit, path, 1000, control.signal).catch((thrown: unknown) => thrown);
+    const reason = new Error("enough");
+    control.abort(reason);
+    expect(await left).toBe(reason);
+  });
 });
 
 test("the token reaches the hub, and neither the CDN, nor a line of the log, nor the disk", async () => {

@@ -69,6 +69,21 @@ describe("a model on the hub", () => {
     expect(bytesSent).toBeLessThan(12 << 20);
   });
 
+  test("a hub that falls silent in the middle of a header is given up", async () => {
+    using server = await startHub();
+    using folder = temporaryFolder();
+    const { commit } = server.addRepository("test/model", { files: { "model-Q8_0.gguf": alphabetFile() } });
+    server.fault({ path: "model-Q8_0.gguf" }, { stall: true });
+    const observer = { log: () => undefined };
+    const hub = createHub({ endpoint: server.url, cacheDirectory: folder.path, observer, stallMs: 50 });
+    const { signal } = new AbortController();
+    const files = await hub.files("test/model", commit, signal);
+    await expect(inspectRemote(hub, "test/model", commit, files, signal)).rejects.toMatchObject({
+      code: "hub_unreachable",
+      message: expect.stringContaining("has sent nothing of model-Q8_0.gguf"),
+    });
+  });
+
   test("what cannot be served is told before anybody pulls it", async () => {
     const file = alphabetFile({ "general.architecture": ["general.architecture", "string", "gemma3"] });
     const refused = { code: "model_invalid", message: expect.stringMatching(/'test\/model' cannot be served.*gemma3/) };

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { startHub, type TestHub } from "../support/hub.ts";
@@ -87,7 +96,7 @@ describe("copies and removals", () => {
     const { library, store, models } = openTestLibrary(folder.path);
     for (const file of readdirSync(copyDemo(models, "one"))) utimesSync(join(models, "one", file), 1, 1);
     const before = Date.now();
-    await library.copy("one", "Org/Two:v1");
+    await library.copy("one", "Org/Two:v1", signal);
     const [one, two] = [await store.get("one"), await store.get("org/two:V1")];
     expect(two.name).toBe("Org/Two:v1");
     // A second for file systems with coarse times.
@@ -95,14 +104,14 @@ describe("copies and removals", () => {
     expect(statSync(join(two.directory, "openvino_model.bin")).ino).toBe(
       statSync(join(one.directory, "openvino_model.bin")).ino,
     );
-    await library.copy("org/two:v1", "three");
+    await library.copy("org/two:v1", "three", signal);
     expect((await store.get("three")).digest).toBe(two.digest);
-    await library.copy("three", "THREE");
-    await library.remove("one");
-    await library.remove("ORG/two:v1");
+    await library.copy("three", "THREE", signal);
+    await library.remove("one", signal);
+    await library.remove("ORG/two:v1", signal);
     expect(existsSync(join(models, "Org"))).toBe(false);
     expect((await store.list()).map(({ name }) => name).sort()).toEqual(["demo:latest", "three:latest"]);
-    expect(await refusal(library.copy("gone", "x"))).toMatchObject({ code: "model_not_found" });
+    expect(await refusal(library.copy("gone", "x", signal))).toMatchObject({ code: "model_not_found" });
   });
 
   test("removing takes the previous revision along", async () => {
@@ -114,7 +123,7 @@ describe("copies and removals", () => {
     publish(hub, '{"temperature":1}');
     await pullAll(library, "test/small");
     expect(existsSync(join(models, ".previous", "test", "small"))).toBe(true);
-    await library.remove("test/small");
+    await library.remove("test/small", signal);
     expect(await refusal(store.get("test/small"))).toMatchObject({ code: "model_not_found" });
     expect(readdirSync(join(models, ".partial"))).toEqual([]);
   });
@@ -126,10 +135,10 @@ describe("copies and removals", () => {
     copyDemo(system, "shared");
     const { library, store } = openTestLibrary(folder.path, { system });
     for (const name of ["demo", "shared"])
-      expect(await refusal(library.remove(name))).toMatchObject({ code: "model_read_only" });
-    await library.copy("demo", "shared");
+      expect(await refusal(library.remove(name, signal))).toMatchObject({ code: "model_read_only" });
+    await library.copy("demo", "shared", signal);
     expect((await store.get("shared")).directory).not.toStartWith(system);
-    await library.remove("shared");
+    await library.remove("shared", signal);
     expect((await store.get("shared")).directory).toStartWith(system);
   });
 
@@ -138,10 +147,91 @@ describe("copies and removals", () => {
     const { library } = openTestLibrary(folder.path);
     // A file where the store wants a folder refuses root, too.
     writeFileSync(join(folder.path, "models", ".partial"), "");
-    const refused = await refusal(library.copy("demo", "x"));
+    const refused = await refusal(library.copy("demo", "x", signal));
     expect(refused).toMatchObject({ code: "storage_failed", message: expect.stringContaining("NPU_PROXY_MODEL_PATH") });
     expect(String(refused)).not.toContain(folder.path);
   });
+});
+
+describe("who leaves", () => {
+  const left = new AbortController();
+  const reason = new Error("left");
+  left.abort(reason);
+
+  test("gets no copy made and nothing removed", async () => {
+    using folder = temporaryFolder();
+    const { library, store, models } = openTestLibrary(folder.path);
+    copyDemo(models, "mine");
+    expect(await refusal(library.copy("mine", "other", left.signal))).toBe(reason);
+    expect(await refusal(library.remove("mine", left.signal))).toBe(reason);
+    expect((await store.list()).map(({ name }) => name).sort()).toEqual(["demo:latest", "mine:latest"]);
+    expect(readdirSync(join(models, ".partial"))).toEqual([]);
+  });
+
+  test("in the middle of a large file ends its copying there", async () => {
+    using folder = temporaryFolder();
+    const { library, models } = openTestLibrary(folder.path);
+    const large = copyDemo(folder.path, "large");
+    const size = 1 << 30;
+    truncateSync(join(large, "openvino_model.bin"), size);
+    const leaving = new AbortController();
+    let settled = false;
+    const importing = refusal(library.import(large, {}, leaving.signal)).finally(() => {
+      settled = true;
+    });
+    // Blocks, not sizes: of a file with holes a clone has none either, and is there at once.
+    let written = 0;
+    while (!settled) {
+      for await (const path of new Bun.Glob(".partial/*/openvino_model.bin").scan({ cwd: models, dot: true })) {
+        const file = statSync(join(models, path), { throwIfNoEntry: false });
+        written = Math.max(written, (file?.blocks ?? 0) * 512);
+        if (file && file.size > 0) leaving.abort(reason);
+      }
+      await Bun.sleep(0);
+    }
+    expect(await importing).toBe(reason);
+    expect(written).toBeLessThan(size);
+    expect(readdirSync(join(models, ".partial"))).toEqual([]);
+  });
+});
+
+test("a name that clashes with what is in the store is refused before anything is asked of the hub", async () => {
+  using hub = await startHub();
+  using folder = temporaryFolder();
+  publish(hub);
+  const { library, models } = openTestLibrary(folder.path, { endpoint: hub.url });
+  copyDemo(models, "test");
+  expect(await refusal(pullAll(library, "test/small"))).toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("its first part is a model's own name"),
+  });
+  mkdirSync(join(models, "tinyllama"));
+  copyDemo(join(models, "tinyllama"), "other");
+  expect(await refusal(pullAll(library, "tinyllama"))).toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("models of an organisation of this name are in the store"),
+  });
+  expect(hub.requests).toEqual([]);
+});
+
+test("a broken catalog.json costs what needs the catalogue, and nothing else", async () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "catalog.json"), "{");
+  const { library, store, models } = openTestLibrary(folder.path);
+  expect((await store.list()).map(({ name }) => name)).toEqual(["demo:latest"]);
+  expect((await store.get("demo")).name).toBe("demo:latest");
+  await library.copy("demo", "mine", signal);
+  expect(existsSync(join(models, "mine"))).toBe(true);
+  const broken = { code: "invalid_setting", message: expect.stringContaining("catalog.json") };
+  expect(() => library.known()).toThrow("catalog.json");
+  const query = { text: "", sort: "popular", limit: 5, offset: 0 } as const;
+  for (const asked of [
+    () => library.search(query, signal),
+    () => library.describe("tinyllama", signal),
+    () => pullAll(library, "tinyllama"),
+    () => store.get("tinyllama"),
+  ])
+    expect(await refusal(asked())).toMatchObject(broken);
 });
 
 describe("import", () => {

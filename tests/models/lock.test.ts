@@ -6,7 +6,7 @@ import { acquireLock, tryLock } from "../../src/models/pull/lock.ts";
 import { until } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";
 
-const MODULE = join(import.meta.dir, "..", "..", "src", "models", "lock.ts");
+const MODULE = join(import.meta.dir, "..", "..", "src", "models", "pull", "lock.ts");
 const never = new AbortController().signal;
 
 /** A process that takes the lock, says so, and keeps it until it is killed or its input ends. */

@@ -6,6 +6,7 @@ import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
 import { openTestLibrary } from "../support/library.ts";
 
 const DAY = 86_400;
+const { signal } = new AbortController();
 
 /** A file of a size, last used some days ago. */
 function file(path: string, bytes: number, days = 0): void {
@@ -16,7 +17,7 @@ function file(path: string, bytes: number, days = 0): void {
 
 /** A lock as kill -9 leaves it. */
 function leaveLock(path: string): void {
-  const module = join(import.meta.dir, "..", "..", "src", "models", "lock.ts");
+  const module = join(import.meta.dir, "..", "..", "src", "models", "pull", "lock.ts");
   const code = `const { tryLock } = await import(${JSON.stringify(module)});
     tryLock(${JSON.stringify(path)});
     process.kill(process.pid, "SIGKILL");`;
@@ -26,7 +27,7 @@ function leaveLock(path: string): void {
 
 test("an empty store has nothing to prune", async () => {
   using folder = temporaryFolder();
-  expect(await openTestLibrary(folder.path).library.prune(false)).toEqual({ items: [], bytes: 0 });
+  expect(await openTestLibrary(folder.path).library.prune(false, signal)).toEqual({ items: [], bytes: 0, kept: [] });
 });
 
 test("says what it would free, then frees that; what is in use stays", async () => {
@@ -45,6 +46,7 @@ test("says what it would free, then frees that; what is in use stays", async () 
   file(join(folders.partial, "abandoned", "x.part"), 1000);
   leaveLock(join(folders.partial, "abandoned.lock"));
   mkdirSync(join(folders.partial, "running"));
+  writeFileSync(join(folders.partial, "running", "origin.json"), JSON.stringify({ repository: "c/d", commit: "e" }));
   file(join(folders.partial, "running", "x.part"), 2000);
   using running = tryLock(join(folders.partial, "running.lock"));
   expect(running).toBeDefined();
@@ -63,7 +65,7 @@ test("says what it would free, then frees that; what is in use stays", async () 
   file(join(folders.compiled, "old.blob"), 70, 31);
   file(join(folders.compiled, "recent.blob"), 80_000, 29);
 
-  const would = await library.prune(true);
+  const would = await library.prune(true, signal);
   expect(existsSync(join(folders.partial, "abandoned"))).toBe(true);
   expect([...would.items].sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : a.bytes - b.bytes))).toEqual([
     { what: "blob", bytes: 40 },
@@ -74,13 +76,26 @@ test("says what it would free, then frees that; what is in use stays", async () 
   ]);
   expect(would.bytes).toBe(would.items.reduce((sum, { bytes }) => sum + bytes, 0));
 
-  expect(await library.prune(false)).toEqual(would);
+  const kept = [
+    { what: "partial download of c/d", bytes: 2000 + statSync(join(folders.partial, "running", "origin.json")).size },
+    { what: "blob", bytes: 5000 },
+  ];
+  expect(would.kept).toEqual([
+    { ...kept[0], why: "a process is at work on it" },
+    { ...kept[1], why: "uploaded within the last hour: a model may be made of it yet" },
+  ] as typeof would.kept);
+
+  const left = new AbortController();
+  left.abort(new Error("left"));
+  await expect(library.prune(false, left.signal)).rejects.toThrow("left");
+  expect(await library.prune(true, signal)).toEqual(would);
+  expect(await library.prune(false, signal)).toEqual(would);
   expect(readdirSync(folders.partial).sort()).toEqual(["running", "running.lock"]);
   expect(existsSync(previous)).toBe(false);
   expect(readdirSync(folders.blobs).sort()).toEqual(["sha256-fresh", "sha256-used"]);
   expect(readdirSync(folders.compiled)).toEqual(["recent.blob"]);
   expect((await store.get("mine")).name).toBe("mine:latest");
-  expect(await library.prune(false)).toEqual({ items: [], bytes: 0 });
+  expect(await library.prune(false, signal)).toEqual({ items: [], bytes: 0, kept: would.kept });
 });
 
 test("what a crash left of a replacement is a model again, not pruned", async () => {
@@ -88,6 +103,6 @@ test("what a crash left of a replacement is a model again, not pruned", async ()
   const { library, store, models } = openTestLibrary(folder.path);
   mkdirSync(join(models, ".previous"));
   copyDemo(join(models, ".previous"), "mine");
-  expect(await library.prune(false)).toEqual({ items: [], bytes: 0 });
+  expect(await library.prune(false, signal)).toEqual({ items: [], bytes: 0, kept: [] });
   expect((await store.get("mine")).directory).toBe(join(models, "mine"));
 });

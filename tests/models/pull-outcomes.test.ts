@@ -139,5 +139,5 @@ test("what arrived whole and is no model leaves nothing behind, and the error sa
     message: expect.stringMatching(/test\/broken.*damaged: config\.json.*Nothing of it was kept\.$/),
   });
   expect(it.partial()).toEqual([]);
-  expect(await it.library.prune(true)).toEqual({ items: [], bytes: 0 });
+  expect(await it.library.prune(true, signal)).toEqual({ items: [], bytes: 0, kept: [] });
 });

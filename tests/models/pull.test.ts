@@ -201,7 +201,7 @@ describe("pull", () => {
     expect(statSync(join(it.models, "other/copy", BIN)).ino).toBe(statSync(join(it.models, "test/demo", BIN)).ino);
 
     const damaged = readFileSync(join(DEMO, BIN)).fill(0, 0, 9);
-    await it.library.remove("other/copy");
+    await it.library.remove("other/copy", never);
     writeFileSync(join(it.models, "test/demo", BIN), damaged);
     await it.pull("other/copy");
     expect(sha256(join(it.models, "other/copy", BIN))).toBe(sha256(join(DEMO, BIN)));

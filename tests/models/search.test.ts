@@ -61,7 +61,7 @@ afterEach(() => {
 function connect(options: Partial<SearchOptions> = {}): Search {
   return createSearch({
     hub: createHub({ endpoint: server.url, cacheDirectory: folder.path, observer: silent }),
-    catalog: { entries: () => [tiny, bge] },
+    catalog: { entries: () => [] },
     devices: async () => machine,
     models: async () => [],
     observer: silent,
@@ -113,6 +113,7 @@ describe("a search", () => {
   });
 
   test("calls a model of the catalogue by its name, with what the catalogue knows", async () => {
+    search = connect({ catalog: { entries: () => [tiny] } });
     add("OpenVINO/Tiny-1B-int4-ov", GRAPH, { downloads: 5 });
     expect(await find()).toMatchObject([
       { name: "tiny:latest", repository: tiny.repository, downloads: 5, devices: ["NPU", "CPU"], quantization: "INT4" },
@@ -127,6 +128,7 @@ describe("a search", () => {
       commit: "0".repeat(40),
     });
     search = connect({
+      catalog: { entries: () => [tiny] },
       models: async () => [
         { name: "mine:latest", source: source("Someone/One") },
         { name: "someone/two:latest" },
@@ -199,6 +201,57 @@ describe("a search", () => {
   });
 });
 
+describe("what the catalogue has and the hub's search does not", () => {
+  beforeEach(() => {
+    search = connect({ catalog: { entries: () => [tiny, bge, { ...bge, name: "bge-small:fp32" }] } });
+  });
+
+  test("is found by the catalogue's words, marked, each repository once", async () => {
+    add("someone/bge-tiny-int8-ov", GRAPH, { downloads: 7, pipeline: "feature-extraction" });
+    const page = await search({ ...everything, text: "BGE" }, signal);
+    expect(page.results).toEqual([
+      expect.objectContaining({ name: "someone/bge-tiny-int8-ov", downloads: 7, remarks: [] }),
+      {
+        name: "bge-small:latest",
+        repository: "BAAI/bge-small-en-v1.5",
+        kind: "embedding",
+        quantization: "FP32",
+        downloads: 0,
+        likes: 0,
+        updated: "",
+        devices: ["CPU"],
+        pulled: false,
+        gated: false,
+        remarks: ["in the catalogue", "not OpenVINO: will be converted"],
+      },
+    ]);
+    expect({ ...page, results: [] }).toEqual({ results: [], total: 2, hasMore: false, from: "hub" });
+  });
+
+  test("is one with the hub's entry of the same repository, and stays out where a filter takes that out", async () => {
+    add("OpenVINO/Tiny-1B-int4-ov", GRAPH, { downloads: 5 });
+    expect(await find({ text: "tiny" })).toMatchObject([{ name: "tiny:latest", downloads: 5, remarks: [] }]);
+    expect(await names({ text: "tiny", minDownloads: 6 })).toEqual([]);
+    expect(await names({ text: "bge", minDownloads: 1 })).toEqual([]);
+    expect(await names({ text: "bge", kind: "llm" })).toEqual([]);
+    expect(await names({ text: "bge", author: "baai" })).toEqual(["bge-small:latest"]);
+    expect(await names({ text: "bge", author: "someone" })).toEqual([]);
+  });
+
+  test("comes before what has remarks, and counts in pages", async () => {
+    add("a/bge-plain", GRAPH, { downloads: 1 });
+    add("a/bge-GGUF", ["x-Q4_K_M.gguf"], { downloads: 9 });
+    expect(await names({ text: "bge" })).toEqual(["a/bge-plain", "bge-small:latest", "a/bge-GGUF"]);
+    const pages = [];
+    for (const offset of [0, 1, 2]) pages.push(await search({ ...everything, text: "bge", limit: 1, offset }, signal));
+    expect(pages.map(({ results, total, hasMore }) => [results[0]?.name, total, hasMore])).toEqual([
+      ["a/bge-plain", 3, true],
+      ["bge-small:latest", 3, true],
+      ["a/bge-GGUF", 3, false],
+    ]);
+  });
+});
+
 describe("what is shown is marked", () => {
   const weights = ["config.json", "model.safetensors", "tokenizer.json"];
   test.each([
@@ -265,6 +318,10 @@ describe("the cache", () => {
 });
 
 describe("without the hub", () => {
+  beforeEach(() => {
+    search = connect({ catalog: { entries: () => [tiny, bge] } });
+  });
+
   test("the catalogue answers, and says so", async () => {
     server.stop();
     const page = await search({ ...everything, text: "TINY", minDownloads: 5 }, signal);

@@ -97,6 +97,34 @@ describe("model store", () => {
     expect((await models.get("DEMO:latest")).directory).toStartWith(folder.path);
   });
 
+  test("a damaged model is told apart from the others, and logged once as long as it stays the same", async () => {
+    using folder = temporaryFolder();
+    const broken = copyDemo(folder.path, "broken");
+    rmSync(join(broken, "config.json"));
+    const lines: unknown[] = [];
+    const models = createModelStore({
+      shelves: createShelves({ models: folder.path, system: undefined, builtin: async () => ({ demo: DEMO }) }),
+      configDirectory: folder.path,
+      observer: { log: (...line) => void lines.push(line) },
+      nearest: () => [],
+    });
+    for (const _ of [1, 2]) expect((await models.list()).map(({ name }) => name)).toEqual(["demo:latest"]);
+    const reason = "it has no config.json.";
+    const [told, ...more] = await models.damaged();
+    expect([told?.name, more]).toEqual(["broken:latest", []]);
+    expect(told?.reason).toContain(reason);
+    expect(told?.reason).not.toContain("broken");
+    expect(lines).toEqual([["warn", "damaged model", { model: "broken:latest", reason: told?.reason }]]);
+    expect(JSON.stringify(lines)).not.toContain(folder.path);
+    writeFileSync(join(broken, "config.json"), "[");
+    await models.list();
+    expect(lines).toHaveLength(2);
+    writeFileSync(join(broken, "config.json"), readFileSync(join(DEMO, "config.json")));
+    expect((await models.list()).map(({ name }) => name).sort()).toEqual(["broken:latest", "demo:latest"]);
+    expect(await models.damaged()).toEqual([]);
+    expect(lines).toHaveLength(2);
+  });
+
   test("a model that is named like a GGUF file leaves its organisation what it is", async () => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "org"));

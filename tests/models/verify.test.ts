@@ -180,7 +180,7 @@ test("a model that is removed or replaced while it is repaired gets none of the 
     const asked = hub.requests.length;
     const repairing = verify(library, "test/small", true);
     await until(() => hub.requests.slice(asked).some(({ path, bytes }) => path.includes("model.bin") && bytes > 0));
-    await library.remove("test/small");
+    await library.remove("test/small", signal);
     if (meanwhile === "replaced") {
       const notes = new TextEncoder().encode("{}");
       hub.addRepository("test/small", { files: { ...files, "notes.json": notes } });

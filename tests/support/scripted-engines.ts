@@ -94,6 +94,7 @@ export function host(devices: string[], scripts: Record<string, Step[]>, promptT
   const runtime = createRuntime({
     models: {
       list: async () => shelf.models,
+      damaged: async () => [],
       get: async () => shelf.models[0] ?? MODEL,
       answered: ({ digest }) => void answered.push(digest),
     },

@@ -1,6 +1,6 @@
 import { Channel } from "../../src/core/channel.ts";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Answer, LogFields, Model, Observer, Placement, Runtime } from "../../src/core/ports.ts";
+import type { Answer, DamagedModel, LogFields, Model, Observer, Placement, Runtime } from "../../src/core/ports.ts";
 import type { DeviceInfo, FinishReason, GenerateEvent, GenerateRequest } from "../../src/core/request.ts";
 import { createApp } from "../../src/server/app.ts";
 import { type Listening, listen } from "../../src/server/listen.ts";
@@ -85,9 +85,11 @@ export class ScriptedRuntime implements Runtime {
   readonly library = new ScriptedLibrary();
   /** What the store has under "demo". */
   demo = DEMO;
+  damaged: readonly DamagedModel[] = [];
 
   readonly models = {
     list: async () => [this.demo],
+    damaged: async () => this.damaged,
     get: async (name: string) => {
       if (name === "demo" || name === DEMO.name) return this.demo;
       throw new ProxyError("model_not_found", `There is no model called "${name}" here.`);

@@ -6,12 +6,13 @@ import { HUB_URL, listFiles, modelInfo } from "@huggingface/hub";
 import { array, boolean, nullish, object, pipe, regex, safeParse, string, union, unknown } from "valibot";
 import { ProxyError } from "../../core/errors.ts";
 import type { Observer } from "../../core/ports.ts";
-import { readBody } from "./body.ts";
+import { readBody, readStart } from "./body.ts";
 import { createGuardedFetch, type GuardedFetch } from "./guarded-fetch.ts";
 import { checkAnnounced, corrupt, isContentOf, startOf } from "./hub-content.ts";
 import { errorOfResponse, HubError, refused, type Wanted } from "./hub-error.ts";
 import { type HubFile, isSafePath, parseHubFile } from "./hub-file.ts";
 import { createHubSearch, type HubSearch } from "./hub-search.ts";
+import { STALL_MS, StallWatch } from "./stall-watch.ts";
 
 export interface HubOptions {
   /** HF_ENDPOINT, which may have a path, as mirrors do; "" is Hugging Face. */
@@ -22,6 +23,8 @@ export interface HubOptions {
   readonly cacheDirectory: string;
   readonly observer: Observer;
   readonly fetch?: typeof fetch;
+  /** How long a file that is read here may send nothing. */
+  readonly stallMs?: number;
 }
 
 export interface Resolved {
@@ -63,7 +66,7 @@ export interface Hub {
   /** Every file, sorted by path; the list of a commit is asked for once.
    *  @throws as resolve; hub_failed where a name, a size or a hash cannot be one */
   files(repository: string, commit: string, signal: AbortSignal, token?: string): Promise<readonly HubFile[]>;
-  /** A small file, verified. @throws as open; hub_failed where it has more than maxBytes; download_corrupt */
+  /** A small file, verified. @throws as open; hub_unreachable where it stalls or breaks off; hub_failed where it has more than maxBytes; download_corrupt */
   read(
     repository: string,
     commit: string,
@@ -72,7 +75,17 @@ export interface Hub {
     signal: AbortSignal,
     token?: string,
   ): Promise<Uint8Array>;
-  /** A file's bytes. @throws as files; model_not_found; download_corrupt where the hub announces another content */
+  /** Up to `length` bytes of a file from `position`, not verified; fewer only at its end.
+   *  @throws as open; hub_unreachable where it stalls or breaks off; hub_failed where ranges are not served */
+  readRange(
+    repository: string,
+    commit: string,
+    path: string,
+    range: { readonly position: number; readonly length: number },
+    signal: AbortSignal,
+    token?: string,
+  ): Promise<Uint8Array>;
+  /** A file's bytes, for who watches over them. @throws as files; model_not_found; download_corrupt where the hub announces another content */
   open(repository: string, commit: string, path: string, options: OpenOptions): Promise<Opened>;
   readonly search: HubSearch;
 }
@@ -82,6 +95,8 @@ const LISTINGS = 16;
 const MOST_FILES = 10_000;
 /** Of one list; the hub's own have 500 entries and more. Pages of nothing, each with a next one, would never end. */
 const MOST_PAGES = 100;
+/** Of a hub without ranges: bytes that are read once more to come to where the last range ended. */
+const MOST_SKIPPED = 64 << 20;
 
 const info = object({
   sha: pipe(string(), regex(/^[0-9a-f]{40}$/)),
@@ -92,7 +107,8 @@ const info = object({
 });
 
 /** @throws ProxyError invalid_setting where the endpoint is no hub's URL */
-export function createHub({ endpoint: given, token, cacheDirectory, observer, fetch: send }: HubOptions): Hub {
+export function createHub(options: HubOptions): Hub {
+  const { endpoint: given, token, cacheDirectory, observer, fetch: send, stallMs = STALL_MS } = options;
   const endpoint = given || HUB_URL;
   const guarded = createGuardedFetch({ endpoint, token, ...(send ? { fetch: send } : {}) });
   const base = endpoint.replace(/\/+$/, "");
@@ -211,12 +227,29 @@ export function createHub({ endpoint: given, token, cacheDirectory, observer, fe
       const file = await fileOf(repository, commit, path, signal, own);
       if (file.size > maxBytes)
         throw refused(`"${path}" of ${repository} is ${file.size} bytes; ${maxBytes} at most are read.`);
-      const { body } = await open(repository, commit, path, { from: 0, signal, token: own });
-      const content = await readBody(body, file.size, host, signal);
+      using watch = new StallWatch({ host, path, stallMs, signal });
+      const { body } = await open(repository, commit, path, { from: 0, signal: watch.signal, token: own });
+      const content = await readBody(watch.chunksOf(body), file.size, host, watch.signal);
       if (content === undefined) throw corrupt(path, "more bytes than its list says");
       if (content.length < file.size) throw corrupt(path, `${content.length} of ${file.size} bytes`);
       if (!isContentOf(content, file)) throw corrupt(path, "another content than its list says");
       return content;
+    },
+
+    readRange: async (repository, commit, path, { position, length }, signal, own) => {
+      using watch = new StallWatch({ host, path, stallMs, signal });
+      const { body, start } = await open(repository, commit, path, {
+        from: position,
+        signal: watch.signal,
+        token: own,
+      });
+      const skipped = position - start;
+      if (skipped > MOST_SKIPPED) {
+        await body.cancel();
+        throw refused(`${host} sends ${path} from its beginning alone, so that its header cannot be read.`);
+      }
+      const content = await readStart(watch.chunksOf(body), skipped + length, host, watch.signal);
+      return content.subarray(skipped);
     },
   };
 }

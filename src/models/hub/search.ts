@@ -30,6 +30,9 @@ const HUB_SORTS: Readonly<Record<SearchSort, HubQuery["sort"]>> = {
 
 const LONGEST_TEXT = 200;
 
+/** Of what the hub did not name: by the catalogue it can be pulled, and nothing tells how often it was. */
+const IN_CATALOGUE = "in the catalogue";
+
 export function createSearch({ hub, catalog, devices, models, observer }: SearchOptions): Search {
   /** A machine whose devices cannot be found can still search. */
   const known = (signal: AbortSignal): Promise<readonly DeviceInfo[]> =>
@@ -98,7 +101,15 @@ export function createSearch({ hub, catalog, devices, models, observer }: Search
         signal,
       );
       const { minDownloads = 0 } = query;
-      const results = found.map(ofFound).filter((one) => matches(one, query) && one.downloads >= minDownloads);
+      const told = new Set(found.map(({ repository }) => repository.toLowerCase()));
+      // The first entry of each repository: two names of one would be two of it.
+      const rest = [...entries.values()]
+        .filter((entry) => mentions(entry, text) && !told.has(entry.repository.toLowerCase()))
+        .map((entry) => ofEntry(entry))
+        .map((one) => ({ ...one, remarks: [IN_CATALOGUE, ...one.remarks] }));
+      const results = [...found.map(ofFound), ...rest].filter(
+        (one) => matches(one, query) && one.downloads >= minDownloads,
+      );
       return { ...pageOf(results.sort(order(sort)), query), from: "hub" };
     } catch (thrown) {
       if (!(thrown instanceof ProxyError) || !thrown.code.startsWith("hub_")) throw thrown;
@@ -168,13 +179,14 @@ function mentions({ name, aliases, family, repository, description = "" }: Catal
     .every((word) => told.includes(word));
 }
 
-/** The first is the best. "popular": what can be served as it is before what has remarks. Equal ones by name, so that the
- *  pages of one search fit together. */
+/** The first is the best. "popular": what can be served as it is, or by the catalogue's word, before what has remarks.
+ *  Equal ones by name, so that the pages of one search fit together. */
 function order(sort: SearchSort): (a: SearchResult, b: SearchResult) => number {
   const ranks = ({ downloads, likes, updated, remarks }: SearchResult): number[] => {
     if (sort === "newest") return [Date.parse(updated) || 0];
     if (sort === "likes") return [likes, downloads];
-    return sort === "popular" ? [remarks.length > 0 ? 0 : 1, downloads, likes] : [downloads, likes];
+    const good = remarks.length === 0 || remarks.includes(IN_CATALOGUE);
+    return sort === "popular" ? [good ? 1 : 0, downloads, likes] : [downloads, likes];
   };
   return (a, b) => {
     const other = ranks(b);

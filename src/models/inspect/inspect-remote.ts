@@ -17,8 +17,6 @@ import { templateSupport } from "./template-support.ts";
 
 /** A GGUF header has some megabytes, most of it the vocabulary: few requests, large ones. */
 const GGUF_WINDOW = 4 << 20;
-/** Of a hub without ranges: bytes that are read once more to come to where the last window ended. */
-const MOST_SKIPPED = 64 << 20;
 
 export type RemoteFacts = Omit<RemoteModel, "name">;
 
@@ -28,7 +26,7 @@ export type RemoteFacts = Omit<RemoteModel, "name">;
  * @throws ProxyError of the hub; model_invalid where a file is no JSON, or GenAI cannot load that GGUF
  */
 export async function inspectRemote(
-  hub: Pick<Hub, "read" | "open">,
+  hub: Pick<Hub, "read" | "readRange">,
   repository: string,
   commit: string,
   files: readonly HubFile[],
@@ -107,7 +105,7 @@ export function quantizationOfName(repository: string): Quantization | undefined
 }
 
 function sourceOf(
-  hub: Pick<Hub, "open">,
+  hub: Pick<Hub, "readRange">,
   repository: string,
   commit: string,
   { path, size }: HubFile,
@@ -116,25 +114,6 @@ function sourceOf(
 ): ByteSource {
   return {
     size,
-    async read(position, length) {
-      const { body, start } = await hub.open(repository, commit, path, { from: position, signal, token });
-      const reader = body.getReader();
-      try {
-        const skipped = position - start;
-        if (skipped > MOST_SKIPPED)
-          throw new Error(`${path} can only be read from its beginning, so its header cannot be read`);
-        const parts: Uint8Array[] = [];
-        for (let read = -skipped; read < length; ) {
-          const { done, value } = await reader.read();
-          if (done) break;
-          const wanted = value.subarray(Math.max(0, -read));
-          if (wanted.length > 0) parts.push(wanted);
-          read += value.byteLength;
-        }
-        return Buffer.concat(parts).subarray(0, length);
-      } finally {
-        await reader.cancel().catch(() => undefined);
-      }
-    },
+    read: (position, length) => hub.readRange(repository, commit, path, { position, length }, signal, token),
   };
 }

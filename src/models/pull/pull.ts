@@ -11,6 +11,7 @@ import type { Catalog } from "../catalog.ts";
 import type { Hub, Resolved } from "../hub/hub.ts";
 import { inspectRemote } from "../inspect/inspect-remote.ts";
 import { formatReference, parseReference } from "../reference.ts";
+import { refuseClash } from "../store/folders.ts";
 import { digestOfFiles, type Manifest } from "../store/manifest.ts";
 import type { Shelves } from "../store/shelves.ts";
 import { asStorageError } from "../store/storage-error.ts";
@@ -125,6 +126,7 @@ class Pull {
     this.#emit({ type: "resolving" });
     const target = await this.#target(await findTarget(this.#request.name, catalog, () => this.#devices()));
     const { name, repository, revision, reason } = target;
+    refuseClash(shelves.models, name);
     if (reason !== undefined) this.#emit({ type: "chosen", name: target.entry?.name ?? name, repository, reason });
     const resolved = await this.#ask(() =>
       hub.resolve(repository, this.#repair?.commit ?? revision, this.#signal, token),

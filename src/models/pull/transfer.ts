@@ -6,6 +6,7 @@ import { ProxyError } from "../../core/errors.ts";
 import type { Hub } from "../hub/hub.ts";
 import { hubErrorOf, unreachable } from "../hub/hub-error.ts";
 import type { HubFile } from "../hub/hub-file.ts";
+import { STALL_MS, StallWatch } from "../hub/stall-watch.ts";
 import { asStorageError } from "../store/storage-error.ts";
 import { Backoff } from "./backoff.ts";
 import { PartFile } from "./part-file.ts";
@@ -17,7 +18,7 @@ export interface Patience {
   readonly backoffMs: number;
 }
 
-export const PATIENCE: Patience = { stallMs: 30_000, backoffMs: 1000 };
+export const PATIENCE: Patience = { stallMs: STALL_MS, backoffMs: 1000 };
 
 export interface TransferOptions {
   readonly hub: Pick<Hub, "host" | "open">;
@@ -94,12 +95,9 @@ async function complete(part: PartFile, options: TransferOptions): Promise<strin
 /** Appends what one connection brings. Returns with the file complete, though not yet verified. */
 async function fetchRest(part: PartFile, etag: string | undefined, options: TransferOptions): Promise<void> {
   const { hub, repository, commit, file, token, patience, onProgress } = options;
-  const stalled = new AbortController();
-  const watch = setTimeout(() => {
-    const seconds = patience.stallMs / 1000;
-    stalled.abort(unreachable(hub.host, `has sent nothing of ${file.path} for ${seconds} s`));
-  }, patience.stallMs);
-  const signal = AbortSignal.any([options.signal, stalled.signal]);
+  const { stallMs } = patience;
+  using watch = new StallWatch({ host: hub.host, path: file.path, stallMs, signal: options.signal });
+  const { signal } = watch;
   let body: Body | undefined;
   // A read that waits does not look at the signal by itself; and a body that nobody cancels keeps its connection.
   const leave = (): void => void body?.cancel(signal.reason).catch(() => undefined);
@@ -123,14 +121,13 @@ async function fetchRest(part: PartFile, etag: string | undefined, options: Tran
       if (value === undefined) throw broken(options, part.size);
       // More than was announced is not even looked at: the hash decides about what is there.
       await part.append(value.subarray(0, file.size - part.size));
-      watch.refresh();
+      watch.heard();
       onProgress(part.size);
     }
   } catch (error) {
     signal.throwIfAborted();
     throw error;
   } finally {
-    clearTimeout(watch);
     signal.removeEventListener("abort", leave);
     leave();
   }

@@ -5,6 +5,7 @@ import type { CreateRequest, Recipe } from "../../core/library.ts";
 import { parseModelfile } from "../../core/modelfile.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";
 import { localName, parseReference } from "../reference.ts";
+import { refuseClash } from "./folders.ts";
 import { ingredientsOf, type Pantry } from "./ingredients.ts";
 import { digestOfFiles } from "./manifest.ts";
 import { adopt, openWorkbench } from "./workbench.ts";
@@ -30,6 +31,7 @@ export async function* createModel(
   const name = newName(given.name);
   const request = withModelfile(given);
   const additions = checkedAdditions(request);
+  refuseClash(pantry.shelves.models, name);
   const ingredients = await ingredientsOf(request, pantry, signal);
   yield { status: `using ${ingredients.from}` };
   await using bench = await openWorkbench(pantry.shelves.models);

@@ -1,6 +1,6 @@
 /** Folders made of other folders' files: shared where they lie in a store, copied where they are somebody else's. */
 import { constants } from "node:fs";
-import { copyFile, link, mkdir, open, realpath, stat } from "node:fs/promises";
+import { copyFile, link, mkdir, open, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProxyError } from "../../core/errors.ts";
 import { isSafePath } from "../hub/hub-file.ts";
@@ -35,7 +35,7 @@ export async function deriveFolder(
   for (const path of paths) {
     signal.throwIfAborted();
     const target = join(into, path);
-    await place(join(from, path), target, sharing);
+    await place(join(from, path), target, sharing, signal);
     files.push(known.get(path) ?? (await recordOf(into, path, signal)));
   }
   await syncFolder(into);
@@ -48,8 +48,11 @@ export async function recordOf(folder: string, path: string, signal: AbortSignal
   return { path, size: (await stat(file)).size, sha256: await hashOf(file, signal) };
 }
 
-/** Puts one file in a place of its own: a hard link, else a copy that shares its blocks where the file system can. */
-export async function place(from: string, target: string, sharing: Sharing): Promise<void> {
+/**
+ * Puts one file in a place of its own: a hard link, else a copy that shares its blocks where the file system can.
+ * @throws the signal's reason: a copy ends within a mebibyte, and what there is of it is the caller's to remove
+ */
+export async function place(from: string, target: string, sharing: Sharing, signal: AbortSignal): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   // A link to a symbolic link would be one as well, and point nowhere from its new place.
   const source = await realpath(from);
@@ -63,11 +66,28 @@ export async function place(from: string, target: string, sharing: Sharing): Pro
       if (!["EXDEV", "EPERM", "EACCES", "EMLINK", "ENOTSUP", "ENOSYS", "EOPNOTSUPP"].includes(code)) throw error;
     }
   }
-  await copyFile(source, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-  const file = await open(target, "r+");
+  if (await isCloned(source, target)) return;
+  await using input = await open(source);
+  await using output = await open(target, "wx", (await input.stat()).mode);
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  for (;;) {
+    signal.throwIfAborted();
+    const { bytesRead } = await input.read(buffer, 0, buffer.length);
+    if (bytesRead === 0) break;
+    await output.writeFile(buffer.subarray(0, bytesRead));
+  }
+  await output.sync();
+}
+
+/** Makes a copy that costs no blocks, where the file system can; else there is nothing at the target. */
+async function isCloned(source: string, target: string): Promise<boolean> {
   try {
+    await copyFile(source, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await using file = await open(target, "r+");
     await file.sync();
-  } finally {
-    await file.close();
+    return true;
+  } catch {
+    await rm(target, { force: true });
+    return false;
   }
 }

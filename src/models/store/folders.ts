@@ -75,10 +75,10 @@ export async function replaceFolder(models: string, name: string, staged: string
   const previous = previousOf(models, name);
   for (let attempt = 1; ; attempt++) {
     try {
-      refuseClash(models, name, target);
+      refuseClash(models, name);
       if (isThere(target)) await discard(models, previous);
       // In one go from here: an organisation that took this name while we waited would be moved away as if it were the model.
-      refuseClash(models, name, target);
+      refuseClash(models, name);
       mkdirSync(dirname(target), { recursive: true });
       if (isThere(target)) {
         mkdirSync(dirname(previous), { recursive: true });
@@ -171,7 +171,13 @@ function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function refuseClash(models: string, name: string, target: string): void {
+/**
+ * A model's folder holds its files, an organisation's its models: none can be both. Asked before the work of making a model as
+ * well as at its end.
+ * @throws ProxyError invalid_request where an organisation has the name, or a model the organisation's
+ */
+export function refuseClash(models: string, name: string): void {
+  const target = placeOf(models, name);
   const refuse = (why: string): never => {
     throw new ProxyError("invalid_request", `The name '${name}' cannot be taken: ${why}. Choose another name.`);
   };

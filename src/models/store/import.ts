@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { ImportOptions } from "../../core/library.ts";
 import { type IrKitchen, keepIr, lacksIr } from "../pull/gguf-ir.ts";
 import { newName } from "./create.ts";
+import { refuseClash } from "./folders.ts";
 import { copyIn } from "./ingredients.ts";
 import { digestOfFiles } from "./manifest.ts";
 import { adopt, openWorkbench } from "./workbench.ts";
@@ -19,6 +20,7 @@ export async function importModel(
   signal: AbortSignal,
 ): Promise<string> {
   const local = newName(name ?? basename(path).replace(/\.gguf$/i, ""));
+  refuseClash(models, local);
   await using bench = await openWorkbench(models);
   const copied = await copyIn(path, bench.folder, signal);
   const files =

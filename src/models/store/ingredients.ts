@@ -39,7 +39,7 @@ export async function ingredientsOf(request: CreateRequest, pantry: Pantry, sign
     if (isAbsolute(from)) return await ofPath(from, allowFolder, signal);
     return await ofModel(from, pantry, signal);
   }
-  if (files && Object.keys(files).length > 0) return await ofBlobs(files, pantry.blobs);
+  if (files && Object.keys(files).length > 0) return await ofBlobs(files, pantry.blobs, signal);
   throw new ProxyError(
     "invalid_request",
     "neither 'from' or 'files' was specified. Name a model that this one is made of.",
@@ -105,12 +105,16 @@ export async function copyIn(path: string, into: string, signal: AbortSignal): P
       `There is no model at ${basename(path)}. Expected a folder in OpenVINO's layout or a .gguf file.`,
       { param: "from", detail: path },
     );
-  await place(path, join(into, basename(path)), "copy");
+  await place(path, join(into, basename(path)), "copy", signal);
   await syncFolder(into);
   return [await recordOf(into, basename(path), signal)];
 }
 
-async function ofBlobs(files: Readonly<Record<string, string>>, blobs: Blobs): Promise<Ingredients> {
+async function ofBlobs(
+  files: Readonly<Record<string, string>>,
+  blobs: Blobs,
+  signal: AbortSignal,
+): Promise<Ingredients> {
   const entries = Object.entries(files);
   if (entries.length > MOST_FILES)
     throw new ProxyError("invalid_request", `A model has ${MOST_FILES} files at most.`, { param: "files" });
@@ -134,7 +138,8 @@ async function ofBlobs(files: Readonly<Record<string, string>>, blobs: Blobs): P
     async fill(into) {
       const placed: ManifestFile[] = [];
       for (const [path, digest] of entries) {
-        await place(blobs.pathOf(digest), join(into, path), "link");
+        signal.throwIfAborted();
+        await place(blobs.pathOf(digest), join(into, path), "link", signal);
         placed.push({ path, size: (await stat(join(into, path))).size, sha256: digest.slice("sha256:".length) });
       }
       await syncFolder(into);

@@ -18,40 +18,58 @@ const HOUR = 3_600_000;
 /** A blob that no load has read for this long is compiled again when it is needed. */
 const UNUSED = 30 * 24 * HOUR;
 
-interface Item {
-  readonly what: string;
-  readonly bytes: number;
-  remove(): Promise<void>;
-}
+/** Something that can go, or what it is kept for. */
+type Item = Pruned & ({ remove(): Promise<void> } | { readonly why: string });
 
-/** With `dryRun` nothing is removed; what a living process works on is left alone either way. */
-export async function prune({ models, compiled }: PruneOptions, dryRun: boolean): Promise<PruneReport> {
+type Pruned = PruneReport["items"][number];
+
+/** With `dryRun` nothing is removed; what a living process works on is left alone either way.
+ *  @throws the signal's reason, between one thing and the next */
+export async function prune(
+  { models, compiled }: PruneOptions,
+  dryRun: boolean,
+  signal: AbortSignal,
+): Promise<PruneReport> {
   const items = [
-    ...(await partials(models)),
+    ...(await partials(models, signal)),
     ...(await previous(models)),
     ...(await blobs(models)),
     ...(await unused(compiled)),
   ];
-  if (!dryRun) for (const item of items) await item.remove();
-  return {
-    items: items.map(({ what, bytes }) => ({ what, bytes })),
-    bytes: items.reduce((sum, { bytes }) => sum + bytes, 0),
-  };
+  signal.throwIfAborted();
+  const pruned: Pruned[] = [];
+  const kept: PruneReport["kept"][number][] = [];
+  for (const item of items) {
+    const { what, bytes } = item;
+    if ("why" in item) {
+      kept.push({ what, bytes, why: item.why });
+      continue;
+    }
+    signal.throwIfAborted();
+    if (!dryRun) await item.remove();
+    pruned.push({ what, bytes });
+  }
+  return { items: pruned, bytes: pruned.reduce((sum, { bytes }) => sum + bytes, 0), kept };
 }
 
-/** Work that nobody is at any more. */
-async function partials(models: string): Promise<Item[]> {
+/** Downloads and models that were not finished; some of them somebody is at. */
+async function partials(models: string, signal: AbortSignal): Promise<Item[]> {
   const root = join(models, ".partial");
   const keys = new Set(entries(root).map(({ name }) => name.replace(/\.lock(\.break)*$/, "")));
   const items: Item[] = [];
   for (const key of [...keys].sort()) {
+    signal.throwIfAborted();
     const folder = join(root, key);
     // Held while it is measured and let go again: whoever comes back to it meanwhile finds it.
     using lock = tryLock(`${folder}.lock`);
-    if (!lock || !existsSync(folder)) continue;
+    if (!existsSync(folder)) continue;
+    const found = { what: partialOf(key, originOf(folder)), bytes: await ownBytes(folder) };
+    if (!lock) {
+      items.push({ ...found, why: "a process is at work on it" });
+      continue;
+    }
     items.push({
-      what: partialOf(key, originOf(folder)),
-      bytes: await ownBytes(folder),
+      ...found,
       async remove() {
         using held = tryLock(`${folder}.lock`);
         if (held) await rm(folder, { recursive: true, force: true });
@@ -85,8 +103,14 @@ async function previous(models: string): Promise<Item[]> {
 async function blobs(models: string): Promise<Item[]> {
   const files = await filesIn(join(models, ".blobs"));
   return files
-    .filter(({ links, used }) => links === 1 && Date.now() - used > HOUR)
-    .map(({ path, bytes }) => ({ what: "blob", bytes, remove: () => rm(path, { force: true }) }));
+    .filter(({ links }) => links === 1)
+    .map(({ path, bytes, used }) => ({
+      what: "blob",
+      bytes,
+      ...(Date.now() - used > HOUR
+        ? { remove: () => rm(path, { force: true }) }
+        : { why: "uploaded within the last hour: a model may be made of it yet" }),
+    }));
 }
 
 async function unused(compiled: string): Promise<Item[]> {

@@ -1,13 +1,13 @@
 /** The models on disk. The files are the truth: nothing about a model is kept that its folder does not say. */
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
-import { ProxyError } from "../../core/errors.ts";
-import type { Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
+import { asProxyError, ProxyError } from "../../core/errors.ts";
+import type { DamagedModel, Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";
 import { inspectModel } from "../inspect/inspect.ts";
 import { DEFAULT_TAG } from "../reference.ts";
 import { readTuning } from "../tuning.ts";
-import { discard, filesOf, fingerprintOf, previousOf } from "./folders.ts";
+import { discard, filesOf, fingerprintOf, isModelFolder, previousOf } from "./folders.ts";
 import { MANIFEST, type Manifest, readManifest } from "./manifest.ts";
 import type { Shelved, Shelves } from "./shelves.ts";
 
@@ -22,15 +22,42 @@ export interface ModelStoreOptions {
 
 /** A store over model folders. What it read of a folder is kept until a file in it changes. */
 export function createModelStore({ shelves, configDirectory, observer, nearest }: ModelStoreOptions): ModelStore {
-  const read = new Map<string, { fingerprint: string; model: Promise<Model> }>();
+  interface Read {
+    readonly fingerprint: string;
+    readonly model: Promise<Model>;
+    /** Set where that failed. */
+    damaged?: DamagedModel;
+  }
+  const read = new Map<string, Read>();
 
   const inspect = async ({ name, folder }: Pick<Shelved, "name" | "folder">): Promise<Model> => {
     const fingerprint = `${name}\n${fingerprintOf(folder)}`;
     const known = read.get(folder);
     if (known?.fingerprint === fingerprint) return await known.model;
-    const model = readModel(name, folder);
-    read.set(folder, { fingerprint, model });
-    return await model;
+    const looked: Read = { fingerprint, model: readModel(name, folder) };
+    read.set(folder, looked);
+    try {
+      return await looked.model;
+    } catch (error) {
+      const reason = reasonOf(error);
+      // What was removed meanwhile is not damaged.
+      if (isModelFolder(folder)) {
+        looked.damaged = { name, reason };
+        observer.log("warn", "damaged model", { model: name, reason });
+      }
+      throw error;
+    }
+  };
+
+  /** Every folder of a model, looked at again where it changed. */
+  const look = async (): Promise<{ readonly models: readonly Model[]; readonly damaged: readonly DamagedModel[] }> => {
+    const all = await shelves.all();
+    for (const folder of read.keys()) if (!all.some((shelved) => shelved.folder === folder)) read.delete(folder);
+    const looks = await Promise.allSettled(all.map(inspect));
+    return {
+      models: looks.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])),
+      damaged: all.flatMap(({ folder }) => read.get(folder)?.damaged ?? []),
+    };
   };
 
   const tuningOf = async (name: string): Promise<ModelTuning> => {
@@ -51,12 +78,11 @@ export function createModelStore({ shelves, configDirectory, observer, nearest }
 
   return {
     async list() {
-      const all = await shelves.all();
-      for (const folder of read.keys()) if (!all.some((shelved) => shelved.folder === folder)) read.delete(folder);
-      const models = await Promise.allSettled(all.map(inspect));
-      return models
-        .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
-        .sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1));
+      const { models } = await look();
+      return [...models].sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1));
+    },
+    async damaged() {
+      return (await look()).damaged;
     },
     async get(name) {
       const shelved = await shelves.find(name);
@@ -91,6 +117,14 @@ export function createModelStore({ shelves, configDirectory, observer, nearest }
 export function notFound(name: string, near: readonly string[] = []): ProxyError {
   const advice = near.length === 0 ? "" : `. Did you mean ${near.join(" or ")}?`;
   return new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found${advice}`, { param: "model" });
+}
+
+/** Why a model cannot be read, without the name that it is told beside. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ProxyError)
+    return error.message.replace(/^The model '[^']*' (?:is damaged|cannot be served): /, "");
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? asProxyError(error).message : `a file of it cannot be read (${code}).`;
 }
 
 /** What the folder's files say, and what its manifest adds. */

@@ -101,12 +101,12 @@ export function libraryRoutes(options: Required<ServerOptions>): Hono<ServerEnv>
   app.post("/api/copy", pageGuard, jsonOnly, async (c) => {
     const { source, destination } = check(copyRequest, await body(c));
     c.get("exchange").model = source;
-    await library.copy(source, destination);
+    await library.copy(source, destination, c.req.raw.signal);
     return c.body(null);
   });
 
   app.delete("/api/delete", pageGuard, jsonOnly, async (c) => {
-    await library.remove(nameOf(c, check(nameRequest, await body(c))));
+    await library.remove(nameOf(c, check(nameRequest, await body(c))), c.req.raw.signal);
     return c.body(null);
   });
 

@@ -36,7 +36,11 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
 
   app.get("/", (c) => c.text("Ollama is running"));
   app.get("/api/version", (c) => c.json({ version: options.ollamaVersion }));
-  app.get("/api/tags", async (c) => c.json({ models: (await runtime.models.list()).map(tag) }));
+  app.get("/api/tags", async (c) => {
+    const [models, damaged] = await Promise.all([runtime.models.list(), runtime.models.damaged()]);
+    // A field that Ollama has not: its clients pass over what they do not know, and mostly it is not there.
+    return c.json({ models: models.map(tag), ...(damaged.length > 0 && { damaged }) });
+  });
   app.get("/api/ps", (c) => c.json({ models: runtime.placements().map(running) }));
 
   app.post("/api/chat", async (c) => {

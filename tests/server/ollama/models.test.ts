@@ -29,6 +29,14 @@ test("/api/tags lists models as Ollama does", async () => {
   });
 });
 
+test("/api/tags tells of models that cannot be read beside the others, and says nothing where there are none", async () => {
+  await using server = await startScripted();
+  server.runtime.damaged = [{ name: "broken:latest", reason: "it has no config.json" }];
+  const body = (await (await fetch(`${server.url}/api/tags`)).json()) as { models: { name: string }[] };
+  expect(body.models.map(({ name }) => name)).toEqual(["demo:latest"]);
+  expect(body).toMatchObject({ damaged: [{ name: "broken:latest", reason: "it has no config.json" }] });
+});
+
 test("/api/ps lists placements, and an emulated NPU as what it is", async () => {
   await using server = await startScripted();
   const placed = { model: DEMO, contextLength: 1151, memoryBytes: 5000, running: 0 };
