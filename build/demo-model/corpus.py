@@ -131,6 +131,10 @@ class Chat:
             q = modify(r, q, style)
         self.say(q, styled(e, style), e.thought)
 
+    def question(self, kind, arguments):
+        """A question for a tool of that kind."""
+        return tools.question(self.r, kind, arguments)
+
     def arguments(self, q, drawn):
         """Arguments as they must stand in the call: known names get their capitals back, unknown ones are copied as typed."""
         known = set(tools.CITIES) | set(NAMES)
@@ -153,9 +157,9 @@ class Chat:
             both = " and ".join(str(d[0]) for d in drawn)
             if r.random() < 0.2:
                 both = r.choice(["{} and in {}", "{} and also {}", "{}, {}", "{} & {}", "{} and of {}", "both {} and {}", "{} and then {}"]).format(drawn[0][0], drawn[1][0])
-            q = tools.question(r, t.kind, (both,))
+            q = self.question(t.kind, (both,))
         else:
-            q = tools.question(r, t.kind, drawn[0])
+            q = self.question(t.kind, drawn[0])
         drawn = [self.arguments(q, d) for d in drawn]
         calls = [{"name": t.name, "arguments": dict(zip(t.parameters, d))} for d in drawn]
         shown = " and ".join(str(d[0]) for d in drawn)
@@ -181,7 +185,7 @@ class Chat:
         kinds = {t.kind for t in self.tools} | {"add"}
         missing = [k for k in tools.KINDS if k not in kinds]
         kind = r.choice(missing)
-        self.say(tools.question(r, kind, tools.KINDS[kind].draw(r)), "Sorry, I have no tool for that.", "This needs a tool, and none of mine fits.")
+        self.say(self.question(kind, tools.KINDS[kind].draw(r)), "Sorry, I have no tool for that.", "This needs a tool, and none of mine fits.")
 
     def sample(self) -> Sample:
         """The conversation up to its last answer, and that answer."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the demo model: `train.py FOLDER [--steps N] [--seed S] [--pause-file PATH]`.
+"""Train the demo model: `train.py FOLDER [--seed S] [--pause-file PATH]`.
 
 FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it as if it had not stopped) and log.txt.
 Data is drawn without end from corpus.py: piece k of the stream comes from Random(f"{seed}-{k}"), so a run is named by its seed.
@@ -10,22 +10,41 @@ import math
 import os
 import random
 import time
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 
 import corpus
+import finishing
 import tokenizer as vocabulary
 from network import Network, Shape, wire_copying
 
 TOKENS = 4096          # per step, padding included
 PIECE = 1500           # samples generated and sorted by length at a time
-LONG_ODDS = 0.05       # of steps that learn one long conversation of up to the whole context
 FIRST_DRILL = 150      # steps at the start that learn nothing but copying
 DRILL_TOKENS = 2048    # per step of drill
 DRILL_EVERY = 10       # later steps that drill again
 RATES, WARM = (0.01, 2e-3), 40  # highest learning rates of the matrices and of the rest
+
+
+class Round(NamedTuple):
+    """Steps that share a source of samples and a fall of the learning rate from `rate` of its peak to nearly nothing."""
+    steps: int
+    rate: float
+    long_odds: float  # share of steps that learn long conversations, of these lengths in tokens
+    lengths: tuple
+    sample: object    # Random -> Sample
+    long: object      # (Random, tokens) -> Sample
+
+
+ROUNDS = [
+    Round(8000, 1, 0.05, (1000, 1500, 2000, 3000, 3800), corpus.sample, corpus.long),
+    Round(1200, 0.25, 0.25, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.6), finishing.long),
+    Round(900, 0.5, 0.12, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.85), finishing.long),
+    Round(900, 0.3, 0.1, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.55), finishing.long),
+]
 
 
 class Reader:
@@ -57,10 +76,10 @@ class Reader:
             if len(ids) <= self.context:
                 yield ids, learned
 
-    def piece(self, k: int):
+    def piece(self, k: int, now: Round):
         """The batches of one piece, in random order."""
         r = random.Random(f"{self.seed}-{k}")
-        rows = sorted(self.rows([corpus.sample(r) for _ in range(PIECE)]), key=lambda row: len(row[0]))
+        rows = sorted(self.rows([now.sample(r) for _ in range(PIECE)]), key=lambda row: len(row[0]))
         batches, batch = [], []
         for row in rows:
             if batch and (len(batch) + 1) * len(row[0]) > TOKENS:
@@ -68,8 +87,8 @@ class Reader:
                 batch = []
             batch.append(row)
         batches.append(batch)
-        for _ in range(round(len(batches) * LONG_ODDS / (1 - LONG_ODDS))):
-            long = list(self.rows([corpus.long(r, r.choice((1000, 1500, 2000, 3000, 3800))) for _ in range(3)]))
+        for _ in range(round(len(batches) * now.long_odds / (1 - now.long_odds))):
+            long = list(self.rows([now.long(r, r.choice(now.lengths)) for _ in range(3)]))
             if long:
                 batches.append(self.fill(long))
         r.shuffle(batches)
@@ -108,9 +127,20 @@ class Reader:
         return x, y
 
 
-def rates(step: int, steps: int):
-    """Learning rates of the matrices and of the rest: a short rise, then a linear fall to nearly nothing."""
-    return [peak * min((step + 1) / WARM, max(0.01, (steps - step) / steps)) for peak in RATES]
+def place(step: int):
+    """The round that a step belongs to, and the share of it that is done."""
+    for number, one in enumerate(ROUNDS):
+        if step < one.steps:
+            return number, step / one.steps
+        step -= one.steps
+    return len(ROUNDS) - 1, 1.0
+
+
+def rates(step: int):
+    """Learning rates of the matrices and of the rest: a short rise, then in each round a linear fall to nearly nothing."""
+    number, done = place(step)
+    share = min((step + 1) / WARM, max(0.01, 1 - done)) * ROUNDS[number].rate
+    return [peak * share for peak in RATES]
 
 
 def learn(net, x, y) -> float:
@@ -125,7 +155,6 @@ def learn(net, x, y) -> float:
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("folder")
-    ap.add_argument("--steps", type=int, default=8000)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--pause-file")
@@ -143,24 +172,24 @@ def main():
     others = [p for n, p in net.named_parameters() if p.dim() != 2 or "embd" in n]
     muon = torch.optim.Muon(matrices, lr=0.0, weight_decay=0.02, momentum=0.95, adjust_lr_fn="original")
     adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.97), weight_decay=0.01)
-    state = {"step": 0, "piece": 0, "batch": 0}
+    state = {"step": 0, "piece": 0, "batch": 0, "round": 0}
     saved, note = os.path.join(a.folder, "checkpoint.pt"), open(os.path.join(a.folder, "log.txt"), "a", encoding="utf-8")
     if os.path.exists(saved):
         state = torch.load(saved)
         net.load_state_dict(state["net"])
         muon.load_state_dict(state["muon"])
         adam.load_state_dict(state["adam"])
-    step, piece, at = state["step"], state["piece"], state["batch"]
+    step, piece, at, current = state["step"], state["piece"], state["batch"], state["round"]
 
     def save():
-        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece, "batch": at}, saved + ".new")
+        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece, "batch": at, "round": current}, saved + ".new")
         os.replace(saved + ".new", saved)
 
     batches, mean, copied, begun = [], math.nan, math.nan, time.process_time()
-    while step < a.steps:
+    while step < sum(one.steps for one in ROUNDS):
         while a.pause_file and os.path.exists(a.pause_file):
             time.sleep(1)
-        for optimizer, value in zip((muon, adam), rates(step, a.steps)):
+        for optimizer, value in zip((muon, adam), rates(step)):
             optimizer.param_groups[0]["lr"] = value
             optimizer.zero_grad()
         if step < FIRST_DRILL or step % DRILL_EVERY == 0:
@@ -168,7 +197,9 @@ def main():
             copied = loss if math.isnan(copied) else 0.9 * copied + 0.1 * loss
         else:
             if not batches:
-                batches = reader.piece(piece)
+                if at == 0:
+                    current = place(step)[0]
+                batches = reader.piece(piece, ROUNDS[current])
             loss = learn(net, *batches[at])
             mean = loss if math.isnan(mean) else 0.98 * mean + 0.02 * loss
             at += 1

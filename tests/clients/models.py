@@ -34,7 +34,7 @@ seen["create"] = [
     part.status
     for part in client.create("derived", from_="copied", system="Answer.", parameters={"seed": 1}, stream=True)
 ]
-seen["system"] = "SYSTEM \"\"\"Answer.\"\"\"" in client.show("derived").modelfile
+seen["system"] = "SYSTEM Answer." in client.show("derived").modelfile
 files = {path.name: client.create_blob(path) for path in pathlib.Path(folder).iterdir() if path.is_file()}
 seen["uploaded"] = client.create("uploaded", files=files).status
 seen["list"] = names()

@@ -17,16 +17,17 @@ interface Ask {
   readonly prompt?: string;
   readonly stream?: boolean;
   readonly options?: Record<string, unknown>;
+  readonly format?: unknown;
   readonly signal?: AbortSignal;
 }
 
 function ask(
   daemon: Daemon,
-  { prompt = "What is the capital of France?", stream = false, options = {}, signal }: Ask = {},
+  { prompt = "What is the capital of France?", stream = false, options = {}, format, signal }: Ask = {},
 ) {
   return fetch(`${daemon.url}/api/generate`, {
     method: "POST",
-    body: JSON.stringify({ model: "demo", prompt, stream, options: { temperature: 0, ...options } }),
+    body: JSON.stringify({ model: "demo", prompt, stream, format, options: { temperature: 0, ...options } }),
     ...(signal && { signal }),
   });
 }
@@ -34,8 +35,13 @@ function ask(
 const answer = async (response: Response): Promise<string> =>
   ((await response.json()) as { response: string }).response;
 
-/** A generation that goes on for a while: sampled hot, so that it does not end by itself. */
-const LONG = { prompt: "Tell me about animals.", stream: true, options: { temperature: 2, num_predict: 900, seed: 1 } };
+/** A generation that goes on for a while: its form does not let it end before its last token. */
+const LONG = {
+  prompt: "Tell me about animals.",
+  stream: true,
+  format: { type: "array", items: { type: "boolean" }, minItems: 800 },
+  options: { num_predict: 900 },
+};
 
 describe("daemon", () => {
   test("kill -9 of a runner in a stream is an in-band error; the next request works, same daemon", async () => {
@@ -139,7 +145,7 @@ describe("daemon", () => {
 
   test("SIGTERM lets the running answer finish and refuses new ones, then exits 0 with no runner left", async () => {
     const daemon = await start();
-    const response = await ask(daemon, { ...LONG, options: { temperature: 2, num_predict: 300, seed: 1 } });
+    const response = await ask(daemon, { ...LONG, options: { num_predict: 300 } });
     const runners = daemon.runners();
     daemon.kill("SIGTERM");
     const lines = (await response.text()).trim().split("\n");
