@@ -27,12 +27,16 @@ MORE = {
 BEFORE = ["I am in a hurry. ", "It is important. ", "Listen: ", "One more thing. ", "I have a question. ", "I am on the way. ", "You there, ", "As always, ", "Right, ", "Next. ", "My turn. ", "Good. "]
 BEHIND = [", I need it soon", ", that is all", ", I am curious", ", my friend asks", ", that would help", ", it is for later", " and that is it", ", I never know", ", I keep forgetting", ", as soon as you can", ". That is all", ". I need to know"]
 
+# Of the last round: what stands behind a comma is not always one more thing to ask for.
+ASIDES = BEHIND + [", hurry please", ", now please", ", quick please", ", I want to know", ", I want to go there", ", I want to ask something", ", thank you so much", ", do it please"]
+
 
 class Chat(corpus.Chat):
     """A conversation with rivals among its tools."""
 
-    def __init__(self, r):
+    def __init__(self, r, behind):
         super().__init__(r, with_tools=True, style_odds=0)
+        self.behind = behind
         if r.random() < 0.8:
             kinds = list(r.choice(RIVALS))
             r.shuffle(kinds)
@@ -55,12 +59,12 @@ class Chat(corpus.Chat):
         if r.random() < 0.2:
             text = r.choice(BEFORE) + text[:1].upper() + text[1:]
         if r.random() < 0.25:
-            text += r.choice(BEHIND)
+            text += r.choice(self.behind)
         return noisy(r, text, keep=True, order=True)
 
 
-def with_tools(r):
-    chat = Chat(r)
+def with_tools(r, behind):
+    chat = Chat(r, behind)
     for _ in range(r.choice((0, 0, 0, 1))):
         chat.tool_turn(results=True)
     chat.tool_turn(results=r.random() < 0.2)
@@ -104,5 +108,5 @@ def long(r, tokens):
     return chat.sample()
 
 
-def sample(r: random.Random, tools_share: float):
-    return with_tools(r) if r.random() < tools_share else corpus.plain(r)
+def sample(r: random.Random, tools_share: float, behind=BEHIND):
+    return with_tools(r, behind) if r.random() < tools_share else corpus.plain(r)

@@ -78,7 +78,7 @@ def main(run: str, out: str):
     from network import Network, Shape, gguf_weights
     shape = Shape()
     net = Network(shape)
-    net.load_state_dict(torch.load(os.path.join(run, "checkpoint.pt"))["net"])
+    net.load_state_dict(torch.load(os.path.join(run, "final.pt"))["net"])
     weights = gguf_weights(net)
     source = os.path.join(run, "tokenizer.json")
     with open(source, encoding="utf-8") as file:

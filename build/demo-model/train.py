@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Train the demo model: `train.py FOLDER [--seed S] [--pause-file PATH]`.
 
-FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it as if it had not stopped) and log.txt.
+FOLDER gets tokenizer.json, checkpoint.pt (every 200 steps; a second start carries on from it as if it had not stopped), log.txt
+and at the end final.pt, which pack.py takes.
 Data is drawn without end from corpus.py: piece k of the stream comes from Random(f"{seed}-{k}"), so a run is named by its seed.
 Copying is drilled first. Loss counts on answers alone. While the pause file exists, nothing is computed."""
 
@@ -44,6 +45,7 @@ ROUNDS = [
     Round(1200, 0.25, 0.25, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.6), finishing.long),
     Round(900, 0.5, 0.12, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.85), finishing.long),
     Round(900, 0.3, 0.1, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.55), finishing.long),
+    Round(700, 0.3, 0.08, (1500, 2500, 3300, 3800), lambda r: finishing.sample(r, 0.7, finishing.ASIDES), finishing.long),
 ]
 
 
@@ -173,6 +175,7 @@ def main():
     muon = torch.optim.Muon(matrices, lr=0.0, weight_decay=0.02, momentum=0.95, adjust_lr_fn="original")
     adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.97), weight_decay=0.01)
     state = {"step": 0, "piece": 0, "batch": 0, "round": 0}
+    before = os.path.join(a.folder, "before.pt")  # at the beginning of the last round
     saved, note = os.path.join(a.folder, "checkpoint.pt"), open(os.path.join(a.folder, "log.txt"), "a", encoding="utf-8")
     if os.path.exists(saved):
         state = torch.load(saved)
@@ -181,9 +184,9 @@ def main():
         adam.load_state_dict(state["adam"])
     step, piece, at, current = state["step"], state["piece"], state["batch"], state["round"]
 
-    def save():
-        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece, "batch": at, "round": current}, saved + ".new")
-        os.replace(saved + ".new", saved)
+    def save(name=saved):
+        torch.save({"net": net.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict(), "step": step, "piece": piece, "batch": at, "round": current}, name + ".new")
+        os.replace(name + ".new", name)
 
     batches, mean, copied, begun = [], math.nan, math.nan, time.process_time()
     while step < sum(one.steps for one in ROUNDS):
@@ -215,7 +218,12 @@ def main():
             print(told, file=note, flush=True)
         if step % 200 == 0:
             save()
-    save()
+        if step == sum(one.steps for one in ROUNDS[:-1]):
+            save(before)
+    # A tenth of what stood before the last round steadies what that round has sharpened.
+    for name, value in torch.load(before)["net"].items():
+        net.state_dict()[name].mul_(0.9).add_(value, alpha=0.1)
+    save(os.path.join(a.folder, "final.pt"))
 
 
 if __name__ == "__main__":

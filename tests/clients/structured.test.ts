@@ -24,11 +24,9 @@ const PERSON = {
   additionalProperties: false,
 };
 
-/** A conversation whose next answer has the form of PERSON; what stands in it is for the model to say. */
+/** What the demo repeats has the form of PERSON: an answer that ends by itself, where one of its own may fill with blanks. */
 const WHO = [
-  { role: "user" as const, content: "Who is Tom? Answer in JSON." },
-  { role: "assistant" as const, content: '{"name": "Tom", "age": 7, "kind": "cat", "home": {"warm": true}}' },
-  { role: "user" as const, content: "Who is Anna? Answer in JSON." },
+  { role: "user" as const, content: 'Repeat: {"name": "Tom", "age": 7, "kind": "cat", "home": {"warm": true}}' },
 ];
 
 let daemon: Daemon;
@@ -155,7 +153,8 @@ test("log probabilities: one for each token, and their tokens are the text", asy
 }, 60_000);
 
 test("n answers: each by its own seed, the same again, whole and streamed; the prompt counts once", async () => {
-  const body = { messages: ANIMALS, n: 3, seed: 7, temperature: 0.6 };
+  // Short, so that what differs in the last digits from batch to batch does not decide.
+  const body = { messages: ANIMALS, n: 3, seed: 7, temperature: 1, structured_outputs: { regex: "[a-h]{3}" } };
   // A prompt from the prefix cache has the same numbers every time; one that is prefilled differs in their last digits.
   await ask(body);
   const whole = await ask(body);
