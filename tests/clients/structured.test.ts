@@ -98,7 +98,7 @@ test("Ollama's format: a schema, and JSON", async () => {
   expectPerson(chats[0] ?? "");
   const options = { temperature: 0, num_predict: 300 };
   const { response } = await ollama.generate({ model: "demo", prompt: "What is a cat?", format: "json", options });
-  expect(JSON.parse(response)).toEqual({ answer: expect.anything() });
+  expect(JSON.parse(response ?? "")).toEqual({ answer: expect.anything() });
 }, 60_000);
 
 test("a regular expression, a grammar, a structural tag, any JSON", async () => {
