@@ -240,7 +240,7 @@ test("a running server pulls, and makes a model of a folder that is sent to it",
   await writeFile(join(home.directory, "Modelfile"), "FROM ./downloads/my-demo\nPARAMETER temperature 0\n");
   const made = await run("create", "sent");
   expect([made.code, made.stderr]).toEqual([0, ""]);
-  expect(made.stdout).toContain("sending openvino_model.bin, 1.8 MB\n");
+  expect(made.stdout).toMatch(/sending openvino_model\.bin, \d\.\d MB\n/);
   expect(made.stdout).toEndWith("sent is made.\n");
   expect((await run("create", "again")).stdout).not.toContain("sending"); // it has them all
   expect((await run("run", "sent", "What is the capital of France?")).stdout).toContain("Paris");
