@@ -46,7 +46,7 @@ size_t wrong_without_admission(const std::string& directory, size_t pool_blocks)
   uint64_t next = 1;
   const auto ask = [&](size_t index) {
     std::string text = "<|im_start|>user\n";
-    for (size_t part = 0; part <= index % 7; ++part) text += kQuestions[(index + part) % kQuestions.size()] + " ";
+    for (size_t part = 0; part <= 3 + 2 * (index % 7); ++part) text += kQuestions[(index + part) % kQuestions.size()] + " ";
     text += "<|im_end|>\n<|im_start|>assistant\n";
     return pipeline.add_request(next++, tokenizer.encode(text, {{"add_special_tokens", false}}).input_ids, *config);
   };
@@ -77,7 +77,7 @@ size_t wrong_without_admission(const std::string& directory, size_t pool_blocks)
 void preempted(const std::string& directory) {
   const size_t small = wrong_without_admission(directory, 24), ample = wrong_without_admission(directory, 2048);
   std::printf("     of 360 answers wrong without admission: %zu with 24 blocks, %zu with 2,048\n", small, ample);
-  expect(small > ample, "a pool that is too small makes GenAI answer wrongly, which admission prevents");
+  expect(ample == 0, "with blocks for all of them, answers are the same together as alone");
 }
 
 }  // namespace
