@@ -46,7 +46,7 @@ size_t wrong_without_admission(const std::string& directory, size_t pool_blocks)
   uint64_t next = 1;
   const auto ask = [&](size_t index) {
     std::string text = "<|im_start|>user\n";
-    for (size_t part = 0; part <= 3 + 2 * (index % 7); ++part) text += kQuestions[(index + part) % kQuestions.size()] + " ";
+    for (size_t part = 0; part <= index % 7; ++part) text += kQuestions[(index + part) % kQuestions.size()] + " ";
     text += "<|im_end|>\n<|im_start|>assistant\n";
     return pipeline.add_request(next++, tokenizer.encode(text, {{"add_special_tokens", false}}).input_ids, *config);
   };
