@@ -4,10 +4,21 @@
  */
 import { isAbsolute, join, resolve } from "node:path";
 import { ProxyError } from "./core/errors.ts";
+import { keepAliveSetting } from "./core/keep-alive.ts";
 import { nearest } from "./core/nearest.ts";
 import type { LogLevel } from "./core/ports.ts";
 import { logLevels } from "./log.ts";
-import { deviceName, endpoint, hostName, hostNames, seconds, whole } from "./setting-values.ts";
+import {
+  deviceName,
+  endpoint,
+  hostName,
+  hostNames,
+  modelNames,
+  oneDevice,
+  oneOf,
+  seconds,
+  whole,
+} from "./setting-values.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -58,6 +69,110 @@ const table = {
     expected: "auto, NPU, GPU, GPU.n (e.g. GPU.1) or CPU",
     parse: deviceName,
   },
+  preferredDevice: {
+    flag: "--preferred-device <name>",
+    env: "NPU_PROXY_PREFERRED_DEVICE",
+    default: "NPU",
+    help: "Device that auto tries first.",
+    expected: "NPU, GPU, GPU.n (e.g. GPU.1) or CPU",
+    parse: oneDevice,
+  },
+  fallbackDevice: {
+    flag: "--fallback-device <name>",
+    env: "NPU_PROXY_FALLBACK_DEVICE",
+    default: "auto",
+    help: "Device that comes after the preferred one; auto: GPU, then CPU.",
+    expected: "auto, NPU, GPU, GPU.n (e.g. GPU.1) or CPU",
+    parse: deviceName,
+  },
+  policy: {
+    flag: "--policy <name>",
+    env: "NPU_PROXY_POLICY",
+    default: "context",
+    help: "How auto chooses: context (by limits), latency (least expected time), fixed (the preferred device alone).",
+    expected: "context, latency or fixed",
+    parse: oneOf("context", "latency", "fixed"),
+  } satisfies Setting<"context" | "latency" | "fixed">,
+  npuQueue: {
+    env: "NPU_PROXY_NPU_QUEUE",
+    default: "8",
+    help: "Requests that may wait for a model on the NPU before further ones go to the next device.",
+    expected: "a whole number, 0 or more",
+    parse: whole(0),
+  },
+  maxQueue: {
+    flag: "--max-queue <requests>",
+    env: "NPU_PROXY_MAX_QUEUE",
+    default: "512",
+    help: "Requests that may wait for one model on one device; further ones are refused.",
+    expected: "a whole number, 1 or more",
+    parse: whole(1),
+  },
+  maxLoaded: {
+    flag: "--max-loaded <count>",
+    env: "NPU_PROXY_MAX_LOADED",
+    default: "4",
+    help: "Models on devices that are loaded at once; one on two devices counts twice. 0: as many as memory holds.",
+    expected: "a whole number, 0 or more",
+    parse: whole(0),
+  },
+  parallel: {
+    flag: "--parallel <requests>",
+    env: "NPU_PROXY_PARALLEL",
+    default: "32",
+    help: "Requests that one model works on at once on CPU or GPU; an NPU does one at a time.",
+    expected: "a whole number from 1 to 256",
+    parse: whole(1, 256),
+  },
+  keepAlive: {
+    flag: "--keep-alive <time>",
+    env: "NPU_PROXY_KEEP_ALIVE",
+    default: "5m",
+    help: "How long a model stays loaded after its last request: 5m, 1h30m, 300 (seconds), -1 (for ever), 0.",
+    expected: "a duration such as 5m, or a number of seconds",
+    parse: keepAliveSetting,
+  },
+  pin: {
+    flag: "--pin <models>",
+    env: "NPU_PROXY_PIN",
+    default: "",
+    help: "Models, separated by commas, that are never unloaded once they are loaded.",
+    expected: "names of models separated by commas",
+    parse: modelNames,
+  },
+  preload: {
+    flag: "--preload <models>",
+    env: "NPU_PROXY_PRELOAD",
+    default: "",
+    help: "Models, separated by commas, that are loaded before the server is ready; a name may end in @device.",
+    expected: "names of models separated by commas",
+    parse: modelNames,
+  },
+  require: {
+    flag: "--require",
+    env: "NPU_PROXY_REQUIRE",
+    default: "off",
+    help: "on: do not start where one of the preloaded models cannot be loaded.",
+    expected: "on or off",
+    parse: oneOf("on", "off"),
+  } satisfies Setting<"on" | "off">,
+  skipWarmUp: {
+    flag: "--skip-warm-up <models>",
+    env: "NPU_PROXY_SKIP_WARM_UP",
+    default: "",
+    help: "Models of --preload that are left out.",
+    expected: "names of models separated by commas",
+    parse: modelNames,
+  },
+  warmUpBudgetMs: timeout("NPU_PROXY_WARM_UP_BUDGET", "600", "Seconds that preloading may take; the rest is skipped."),
+  allowModels: {
+    flag: "--allow-models <models>",
+    env: "NPU_PROXY_ALLOW_MODELS",
+    default: "",
+    help: "The only models that are served, separated by commas; unset: all.",
+    expected: "names of models separated by commas",
+    parse: modelNames,
+  },
   tokenLimit: {
     flag: "--token-limit <tokens>",
     env: "NPU_PROXY_TOKEN_LIMIT",
@@ -102,7 +217,13 @@ const table = {
     parse: (text) => (["", "cpu"].includes(text.toLowerCase()) ? (text.toLowerCase() as "" | "cpu") : undefined),
   } satisfies Setting<"" | "cpu">,
   loadTimeoutMs: timeout("NPU_PROXY_LOAD_TIMEOUT", "300", "Seconds that loading a model may take."),
-  inferenceTimeoutMs: timeout("NPU_PROXY_INFERENCE_TIMEOUT", "180", "Seconds that a request may go without progress."),
+  queueTimeoutMs: timeout("NPU_PROXY_QUEUE_TIMEOUT", "600", "Seconds that a request may wait to start, loading included."),
+  inferenceTimeoutMs: timeout(
+    "NPU_PROXY_INFERENCE_TIMEOUT",
+    "180",
+    "Seconds from a request's start on a device to its whole answer, of a stream to its first token.",
+  ),
+  tokenTimeoutMs: timeout("NPU_PROXY_TOKEN_TIMEOUT", "60", "Seconds between two tokens of an answer."),
   shutdownTimeoutMs: timeout(
     "NPU_PROXY_SHUTDOWN_TIMEOUT",
     "30",
@@ -117,6 +238,32 @@ const table = {
     expected: "debug, info, warn or error",
     parse: (text): LogLevel | undefined => logLevels.find((level) => level === text.toLowerCase()),
   },
+  compileCacheSize: {
+    env: "NPU_PROXY_COMPILE_CACHE_SIZE",
+    default: "20480",
+    help: "Most MiB of models compiled for NPU and GPU that are kept; 0: none is kept.",
+    expected: "a whole number of MiB, 0 or more",
+    parse: whole(0),
+  },
+  compileCacheDir: folder(
+    "NPU_PROXY_COMPILE_CACHE_DIR",
+    "Folder of the models compiled for NPU and GPU; unset: compiled in the cache folder.",
+  ),
+  memoryLimit: {
+    env: "NPU_PROXY_MEMORY_LIMIT",
+    default: "0",
+    help: "Most MiB of memory that models may take together; 0: what the machine or its control group has.",
+    expected: "a whole number of MiB, 0 or more",
+    parse: whole(0),
+  },
+  state: {
+    flag: "--no-state",
+    env: "NPU_PROXY_STATE",
+    default: "on",
+    help: "off: remember nothing of models and devices, and share the state folder with another server.",
+    expected: "on or off",
+    parse: oneOf("on", "off"),
+  } satisfies Setting<"on" | "off">,
   runtimeDir: folder("NPU_PROXY_RUNTIME_DIR", "Folder of the native libraries; unset: the one of this version."),
   configDir: folder("NPU_PROXY_CONFIG_DIR", "Folder of the configuration; unset: ~/.config/npu-proxy."),
   cacheDir: folder("NPU_PROXY_CACHE_DIR", "Folder of what can be made again; unset: ~/.cache/npu-proxy."),

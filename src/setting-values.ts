@@ -42,3 +42,23 @@ export function deviceName(text: string): string | undefined {
   if (text.toLowerCase() === "auto") return "auto";
   return /^(NPU|CPU|GPU(\.\d+)?)$/i.test(text) ? text.toUpperCase() : undefined;
 }
+
+/** A device, never "auto". */
+export function oneDevice(text: string): string | undefined {
+  const device = deviceName(text);
+  return device === "auto" ? undefined : device;
+}
+
+/** One of a few words, in lower case. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): (text: string) => Word | undefined {
+  return (text) => words.find((word) => word === text.toLowerCase());
+}
+
+/** Names of models separated by commas; each may end in "@device" (or "@revision"). */
+export function modelNames(text: string): readonly string[] | undefined {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return names.every((name) => /^[\w.:/@-]+$/.test(name)) ? names : undefined;
+}

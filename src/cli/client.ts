@@ -45,7 +45,7 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
   404: "model_not_found",
   413: "body_too_large",
   421: "host_not_allowed",
-  503: "server_busy",
+  503: "queue_full",
   504: "inference_timeout",
 };
 

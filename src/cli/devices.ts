@@ -11,7 +11,7 @@ export async function devices(config: Config, options: { readonly json: boolean 
   try {
     const answer = await client.devices(signal);
     if (options.json) return await print(`${JSON.stringify(answer, null, 2)}\n`);
-    if (answer.device_probe_error) throw new ProxyError("device_unavailable", answer.device_probe_error);
+    if (answer.device_probe_error) throw new ProxyError("device_error", answer.device_probe_error);
     const rows = answer.devices.map((device) => [
       device.name,
       device.full_name,

@@ -40,7 +40,13 @@ export function variablesHelp(command: Command): string {
 
 /** The settings that the command line gave. */
 export function flagsOf(options: Options): Flags {
-  const given = settings.flatMap(({ key }) => (typeof options[key] === "string" ? [[key, options[key]]] : []));
+  const given = settings.flatMap(({ key, flag }) => {
+    const value = options[key];
+    if (typeof value === "string") return [[key, value]];
+    // A flag without a value; commander sets that of a --no- flag to true where it is not given.
+    if (typeof value !== "boolean" || value === flag?.startsWith("--no-")) return [];
+    return [[key, value ? "on" : "off"]];
+  });
   return Object.fromEntries(given) as Flags;
 }
 

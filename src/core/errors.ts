@@ -30,21 +30,26 @@ export type ErrorCode =
   | "runtime_mismatch"
   | "runtime_failed"
   | "model_invalid"
-  | "device_unavailable"
+  | "device_error"
+  | "device_lost"
+  | "model_unfit"
   | "insufficient_memory"
+  | "state_locked"
   // the hub's
   | "hub_unreachable"
   | "hub_denied"
   | "hub_failed"
   | "download_corrupt"
   // ours
-  | "load_failed"
+  | "model_not_loaded"
   | "load_timeout"
-  | "server_busy"
+  | "queue_full"
+  | "queue_timeout"
   | "shutting_down"
   | "runner_crashed"
   | "inference_failed"
   | "inference_timeout"
+  | "token_timeout"
   | "internal_error";
 
 export interface ErrorDetails {
@@ -53,6 +58,10 @@ export interface ErrorDetails {
   /** What belongs in the log and never in an answer: paths, native messages. */
   readonly detail?: string;
   readonly cause?: unknown;
+  /** With device_error: the devices that there are. */
+  readonly availableDevices?: readonly string[];
+  /** When to try again, in ms, where that can be told. */
+  readonly retryAfterMs?: number;
 }
 
 /** The one error class. `message` is a sentence for the client: no local path, no secret. */
@@ -61,12 +70,16 @@ export class ProxyError extends Error {
   readonly code: ErrorCode;
   readonly param: string | undefined;
   readonly detail: string | undefined;
+  readonly availableDevices: readonly string[] | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.param = details.param;
     this.detail = details.detail;
+    this.availableDevices = details.availableDevices;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

@@ -1,6 +1,7 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
 import type { ProxyError } from "./errors.ts";
 import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
+import type { Limits } from "./limits.ts";
 import type {
   Device,
   DeviceInfo,
@@ -12,6 +13,8 @@ import type {
   Prompt,
   Sampling,
 } from "./request.ts";
+import type { RouteDecision } from "./route.ts";
+import type { Phase, Pressure } from "./schedule.ts";
 
 /** A model on disk, as its own files describe it. */
 export interface Model {
@@ -73,6 +76,10 @@ export interface ModelTuning {
   /** A chat template (Jinja) in the place of the model's own. */
   readonly chatTemplate?: string;
   readonly promptLookup?: boolean;
+  /** Limits of its own in the place of the settings': npu_token_limit, npu_max_prompt_len, npu_min_response_len. */
+  readonly limits?: Partial<Omit<Limits, "maxOutput">>;
+  /** Never unloaded by itself once it is loaded. */
+  readonly pin?: boolean;
   /** Name and folder of the draft model. */
   readonly draft?: { readonly name: string; readonly directory: string };
 }
@@ -118,14 +125,33 @@ export interface Shape {
   readonly contextLength: number;
 }
 
+/** How a placement is loaded. */
+export interface LoadPlan {
+  readonly shape: Shape;
+  /** KV tokens that its running requests may reserve together; undefined: static (NPU). */
+  readonly kvTokens: number | undefined;
+}
+
+/** Memory of the machine, or of the control group that this process may use, in bytes. */
+export interface MemoryState {
+  /** What can be taken without swapping. */
+  readonly availableBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface Machine {
+  memory(): MemoryState;
+}
+
 export interface EngineHost {
-  /** The devices of this machine, found by a process of their own. */
+  /** The devices of this machine, found anew by a process of their own at each call. */
   devices(signal: AbortSignal): Promise<readonly DeviceInfo[]>;
   /** Renders and encodes a prompt, before any placement is loaded.
    *  @throws ProxyError invalid_template, model_invalid, runtime_* */
   encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt>;
-  /** @throws ProxyError load_failed, load_timeout, device_unavailable, model_invalid, runtime_* */
-  load(model: Model, device: Device, shape: Shape, signal: AbortSignal): Promise<Engine>;
+  /** @throws ProxyError model_not_loaded, load_timeout, device_error, device_lost, insufficient_memory,
+   *  model_unfit (the load-time probe found wrong answers), model_invalid, runtime_* */
+  load(model: Model, device: DeviceInfo, plan: LoadPlan, signal: AbortSignal): Promise<Engine>;
   /** Ends what encodes. */
   close(): Promise<void>;
 }
@@ -150,8 +176,15 @@ export type RouteReason =
   | "within_npu_limit"
   | "prompt_exceeds_npu_limit"
   | "output_exceeds_npu_limit"
+  | "needs_unsupported_by_npu"
+  | "npu_busy"
   | "npu_unavailable"
-  | "fixed";
+  | "circuit_open"
+  | "model_unfit"
+  | "insufficient_memory"
+  | "requested"
+  | "fixed"
+  | "fastest";
 
 /** An accepted request: where it runs, and its events. */
 export interface Answer {
@@ -159,27 +192,88 @@ export interface Answer {
   readonly promptTokens: number;
   /** Ends after `done`; throws a ProxyError where the generation failed. Leaving the loop early cancels it. */
   readonly events: AsyncIterable<GenerateEvent>;
+  /** Where limits, needs and wishes alone would have sent it. */
+  readonly routed: DeviceInfo;
+  /** Where it runs, or waits to run as long as nothing was generated. */
   readonly device: DeviceInfo;
   readonly reason: RouteReason;
   /** Time from the request's arrival until its model was loaded, in ns; 0 where it was loaded. */
   readonly loadNs: number;
 }
 
-/** A loaded placement, as `ps` shows it. */
+/** A placement, as `ps` shows it. */
 export interface Placement {
   readonly model: Model;
   readonly device: DeviceInfo;
+  readonly phase: Phase;
   readonly contextLength: number;
+  /** Of the runner now, or of the model's files while it is loaded; in bytes. */
   readonly memoryBytes: number;
   readonly running: number;
+  readonly waiting: number;
+  /** Most requests that run at once. */
+  readonly parallel: number;
+  /** When it is unloaded if nothing comes; undefined: never, or not as long as it has work. */
+  readonly expiresAt?: Date | undefined;
+  readonly pinned: boolean;
   /** Settings of this model that change how it runs, as `ps` shows them: "prompt lookup", "draft tiny:latest". */
   readonly tuning?: readonly string[];
   readonly stats?: EngineStats | undefined;
 }
 
+/** One of the models that are loaded before the server is ready. */
+export interface WarmUp {
+  readonly model: string;
+  /** "" where no device was found for it. */
+  readonly device: string;
+  readonly state: "waiting" | "loading" | "ready" | "failed" | "skipped";
+  /** Of failed and skipped: why. */
+  readonly reason?: string;
+  /** How long it took, in ms. */
+  readonly ms?: number;
+}
+
+/** What the daemon says of itself. */
+export interface RuntimeState {
+  /** Why it is not ready: warming up, stopping; empty: it is. */
+  readonly notReady: readonly string[];
+  /** Requests that wait for a placement, or to be counted. */
+  readonly waiting: number;
+  readonly running: number;
+  /** Most that wait for one placement. */
+  readonly maxQueue: number;
+  readonly pressure: Pressure;
+  readonly memory: MemoryState;
+  readonly warmUps: readonly WarmUp[];
+  /** Warm-ups that failed since the start, those after a load included. */
+  readonly warmUpFailures: number;
+  /** Placements that are left alone for a while after failures. */
+  readonly openCircuits: readonly { readonly model: string; readonly device: Device; readonly until: Date }[];
+  /** The devices in the order in which they are tried. */
+  readonly fallbackChain: readonly Device[];
+}
+
+/** The router's decision, explained without running anything. */
+export interface RouteExplanation extends RouteDecision {
+  readonly model: Model;
+  readonly promptTokens: number;
+}
+
 /** A request with its model, where whoever asks has looked it up already (for its defaults). */
 export interface ModelRequest extends GenerateRequest {
   readonly found?: Model;
+}
+
+export type LoadRequest = Pick<GenerateRequest, "model" | "device" | "keepAliveMs">;
+
+export interface WarmUpOptions {
+  /** Models that are loaded, in this order; a name may end in "@device". */
+  readonly models: readonly string[];
+  /** Those of them that are left out. */
+  readonly skip: readonly string[];
+  /** In ms for all together; what has not begun by then is skipped. */
+  readonly budgetMs: number;
+  readonly require: boolean;
 }
 
 /** What the servers and commands talk to; core/runtime.ts makes one. */
@@ -189,11 +283,26 @@ export interface Runtime {
   /** Resolves when an engine accepted the request (its prompt counted, nothing generated yet).
    *  @throws ProxyError; nothing was sent to a client before it resolves, so every error is still a clean status. */
   generate(request: ModelRequest, signal: AbortSignal): Promise<Answer>;
+  /**
+   * Called as soon as a request is read, before anything is looked up for it.
+   * @throws ProxyError queue_full (with retryAfterMs) where as many wait as may, shutting_down
+   */
+  admit(): void;
+  /** Where this request would go now, and why. @throws ProxyError as generate does before anything runs */
+  explain(request: ModelRequest, signal: AbortSignal): Promise<RouteExplanation>;
   placements(): readonly Placement[];
-  /** Probed once, then remembered. */
-  devices(signal: AbortSignal): Promise<readonly DeviceInfo[]>;
+  state(): RuntimeState;
+  /** Probed once, then remembered; `refresh` asks the drivers again. */
+  devices(signal: AbortSignal, refresh?: boolean): Promise<readonly DeviceInfo[]>;
   /** Loads a model without a prompt (Ollama's empty prompt). Returns the ns that loading took, 0 where it was loaded. */
-  load(model: string, signal: AbortSignal): Promise<{ readonly model: Model; readonly loadNs: number }>;
+  load(request: LoadRequest, signal: AbortSignal): Promise<{ readonly model: Model; readonly loadNs: number }>;
+  /** Unloads a model's placements as soon as nothing of theirs runs or waits. @throws ProxyError model_not_found */
+  unload(request: Pick<LoadRequest, "model" | "device">): Promise<Model>;
+  /**
+   * Loads the models that the settings name, within their time; then the runtime is ready.
+   * @throws ProxyError the first failure, where `require` is set
+   */
+  warmUp(options: WarmUpOptions, signal: AbortSignal): Promise<void>;
   /** Refuses new requests with shutting_down, waits for the running ones until the signal aborts, then ends all runners. */
   close(deadline: AbortSignal): Promise<void>;
 }

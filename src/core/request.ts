@@ -23,8 +23,16 @@ export interface DeviceInfo {
   readonly emulated: boolean;
   /** Architecture or generation where the driver tells. */
   readonly architecture?: string;
+  /** What people call that architecture: "Lunar Lake (NPU 4)". */
+  readonly generation?: string;
   readonly driver?: string;
+  readonly firmware?: string;
+  /** Memory that the device can use, in bytes. */
+  readonly memoryBytes?: number;
   readonly precisions?: readonly string[];
+  /** Degrees Celsius and watts, where Linux tells. */
+  readonly temperature?: number;
+  readonly power?: number;
 }
 
 export type Role = "system" | "user" | "assistant" | "tool";
@@ -75,6 +83,12 @@ export interface Sampling {
   readonly grammar?: Grammar;
 }
 
+/** What a request needs and the NPU's pipeline cannot do. */
+export type Need = "logprobs" | "n" | "image" | "adapter";
+
+/** Interactive requests are started before batch ones. */
+export type Priority = "interactive" | "batch";
+
 export interface GenerateRequest {
   /** The request id that the client sees in X-Request-ID. */
   readonly id: string;
@@ -82,6 +96,24 @@ export interface GenerateRequest {
   readonly model: string;
   readonly prompt: Prompt;
   readonly sampling: Sampling;
+  /** Whom the queue is fair to: an API key's hash, else a connection. Absent: one nameless client. */
+  readonly client?: string;
+  /** Absent: interactive. */
+  readonly priority?: Priority;
+  /** The device that the caller asked for (header, or a suffix of the model's name). */
+  readonly device?: Device;
+  /** What it needs beside what its sampling says (logprobs). */
+  readonly needs?: readonly Need[];
+  /** Ollama's num_ctx: prompt and answer have at most this many tokens together. */
+  readonly contextLength?: number;
+  /** How long the model stays loaded after its last request, in ms; Infinity: for ever. Absent: the setting. */
+  readonly keepAliveMs?: number;
+  /** Longest time from its start on a device to its end, in ms (X-NPU-Proxy-Timeout). Absent: the setting. */
+  readonly timeoutMs?: number;
+  /** Its answer is sent as it comes: the setting's inference timeout then ends with the first token. */
+  readonly stream?: boolean;
+  /** A prompt that is too long loses its oldest messages (of a text: its middle), as Ollama does it. */
+  readonly truncate?: boolean;
 }
 
 export interface TokenLogprob {
@@ -148,6 +180,8 @@ export interface LoadedInfo {
   /** Resident memory of the runner after the load, in bytes. */
   readonly memoryBytes: number;
   readonly openvino: string;
+  /** What went wrong when it was warmed up; it serves all the same. */
+  readonly warmUpError?: string;
 }
 
 /** What a placement's engine says of itself. */

@@ -22,7 +22,7 @@ export interface Demand {
  * 1. A fixed device (setting) is the only candidate.
  * 2. The NPU comes first when the prompt is within the routing limit and the static shape, and prompt + asked output fit.
  * 3. GPU, then CPU, for the reason that kept the request from the NPU.
- * @throws ProxyError device_unavailable
+ * @throws ProxyError device_error
  */
 export function candidates(
   wanted: Device | "auto",
@@ -39,7 +39,7 @@ export function candidates(
     const device = find(wanted, devices);
     if (!device)
       throw new ProxyError(
-        "device_unavailable",
+        "device_error",
         `The device ${wanted} is set, but this machine offers ${devices.map((d) => d.name).join(", ") || "none"}. ` +
           "Set NPU_PROXY_DEVICE to one of those or to auto.",
       );

@@ -34,9 +34,9 @@ export interface RuntimeOptions {
 
 /** Failures that say nothing against the request itself: the next device may do better. */
 const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
-  "load_failed",
+  "model_not_loaded",
   "load_timeout",
-  "device_unavailable",
+  "device_error",
   "insufficient_memory",
   "runner_crashed",
   "inference_failed",
@@ -102,7 +102,7 @@ class LiveRuntime implements Runtime {
         this.#slots.release(slot);
       }
     }
-    throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
+    throw new ProxyError("device_error", "This machine offers no device that OpenVINO can use.");
   }
 
   async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
@@ -134,7 +134,7 @@ class LiveRuntime implements Runtime {
         });
       }
     }
-    throw new ProxyError("device_unavailable", "This machine offers no device that OpenVINO can use.");
+    throw new ProxyError("device_error", "This machine offers no device that OpenVINO can use.");
   }
 
   async close(deadline: AbortSignal): Promise<void> {

@@ -42,7 +42,7 @@ export class ModelEngine {
    * Loads the model and runs prompts through it, which proves the declarations, pays for GenAI's slow first inference, and
    * measures how many prompt tokens a step may take: where the first guess made steps of over a second, it is loaded again.
    * `deliver` is called with id 0 when the whole engine is broken.
-   * @throws ProxyError load_failed, device_unavailable, runtime_failed
+   * @throws ProxyError model_not_loaded, device_error, runtime_failed
    */
   static async load(addon: Addon, options: LoadOptions, deliver: Deliver): Promise<ModelEngine> {
     const chunk = options.prefillChunk ?? FIRST_CHUNK;

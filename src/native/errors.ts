@@ -4,8 +4,8 @@ import type { NativeErrorCode } from "./contract.ts";
 
 const CODES: Readonly<Record<NativeErrorCode, ErrorCode>> = {
   self_check: "runtime_mismatch",
-  load: "load_failed",
-  device: "device_unavailable",
+  load: "model_not_loaded",
+  device: "device_error",
   grammar: "invalid_grammar",
   template: "invalid_template",
   invalid: "invalid_request",

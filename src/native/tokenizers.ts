@@ -20,7 +20,7 @@ export class Tokenizers {
   /**
    * Renders a chat by the model's template, or takes the text as it is, and encodes it.
    * @returns token ids, shape [tokens]
-   * @throws ProxyError invalid_template, load_failed
+   * @throws ProxyError invalid_template, model_not_loaded
    */
   async encode(directory: string, prompt: Prompt): Promise<Int32Array> {
     try {
@@ -54,7 +54,7 @@ export class Tokenizers {
       return { tokenizer, limit: await findLimit(tokenizer) };
     } catch (error) {
       this.#loaded.delete(key);
-      throw new ProxyError("load_failed", "The model's tokenizer does not load; the server's log has the reason.", {
+      throw new ProxyError("model_not_loaded", "The model's tokenizer does not load; the server's log has the reason.", {
         detail: nativeError(error).detail ?? "",
         cause: error,
       });

@@ -38,7 +38,7 @@ export class WarmEngine {
     this.#guesses = own;
   }
 
-  /** @throws ProxyError load_failed, device_unavailable, runtime_failed */
+  /** @throws ProxyError model_not_loaded, device_error, runtime_failed */
   static async load(addon: Addon, options: LoadOptions, maxBatchedTokens: number): Promise<WarmEngine> {
     const sink: { onEvent: OnEvent } = { onEvent: () => undefined };
     const native = await addon

@@ -19,7 +19,7 @@ export class Encoder {
 
   /**
    * Renders and encodes. A process that died under somebody else's prompt is replaced and asked again, once.
-   * @throws ProxyError invalid_template (deadline included), load_failed, runtime_*
+   * @throws ProxyError invalid_template (deadline included), model_not_loaded, runtime_*
    */
   async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
     try {

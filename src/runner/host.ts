@@ -164,7 +164,7 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
         observer.log("error", "load failed", { model: model.name, device, code: error.code, detail: error.detail });
         if (error.code !== "runner_crashed") throw error;
         throw new ProxyError(
-          "load_failed",
+          "model_not_loaded",
           `The engine process ended while it loaded '${model.name}' on ${device}; the server's log has its last words.`,
           { detail: error.detail ?? "", cause: error },
         );

@@ -118,7 +118,7 @@ test("a failed answer is told and the conversation goes on without it", async ()
   const screen = home.terminal(["run", "demo"], server.env);
   let seen = await screen.shows(/>>> /);
   screen.type("first\r");
-  seen = await screen.shows(/npu-proxy: Out of breath\. \(server_busy\)\n>>> /, seen);
+  seen = await screen.shows(/npu-proxy: Out of breath\. \(queue_full\)\n>>> /, seen);
   server.chat = saying("Yes.");
   screen.type("second\r");
   await screen.shows(/Yes\.\n>>> /, seen);

@@ -114,7 +114,7 @@ test("a stream that ends before its end is a failure", async () => {
 test.each([
   [404, 3, "model_not_found"],
   [400, 2, "invalid_request"],
-  [503, 1, "server_busy"],
+  [503, 1, "queue_full"],
 ])("status %d is exit code %d", async (status, exit, name) => {
   await using home = await Home.create();
   await using server = new ScriptedServer();

@@ -60,7 +60,7 @@ describe("runtime", () => {
   });
 
   test("a failed load moves on, and is tried again for the next request", async () => {
-    const { runtime, loads } = host(["CPU", "NPU"], { "load NPU": ["load_failed"] });
+    const { runtime, loads } = host(["CPU", "NPU"], { "load NPU": ["model_not_loaded"] });
     expect((await runtime.generate(request, never)).device.name).toBe("CPU");
     expect((await runtime.generate(request, never)).device.name).toBe("NPU");
     expect(loads).toEqual(["NPU", "CPU", "NPU"]);

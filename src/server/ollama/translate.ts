@@ -17,7 +17,7 @@ export const ollamaDialect: Dialect = {
 export function errorText(error: ProxyError, model: string | undefined): string {
   if (error.code === "model_not_found" && model !== undefined && !error.message.includes("not found"))
     return `model '${model}' not found: ${error.message}`;
-  if (error.code === "server_busy") return "server busy, please try again.  maximum pending requests exceeded";
+  if (error.code === "queue_full") return "server busy, please try again.  maximum pending requests exceeded";
   return error.message;
 }
 

@@ -233,7 +233,7 @@ test("errors keep the words that clients look for", async () => {
   expect((await missing.json()) as unknown).toEqual({
     error: `model 'nope' not found: There is no model called "nope" here.`,
   });
-  server.runtime.refusal = new ProxyError("server_busy", "Too many requests wait.");
+  server.runtime.refusal = new ProxyError("queue_full", "Too many requests wait.");
   const busy = await server.post("/api/chat", hello);
   expect(busy.status).toBe(503);
   expect((await busy.json()) as unknown).toEqual({

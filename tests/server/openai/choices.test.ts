@@ -92,7 +92,7 @@ test("a choice that is refused is a clean status and leaves none running", async
   const generate = server.runtime.generate.bind(server.runtime);
   server.runtime.script = (generation) => void generation.say("x");
   server.runtime.generate = async (request, signal) => {
-    if (request.id.endsWith("-1")) throw new ProxyError("server_busy", "Too many requests wait.");
+    if (request.id.endsWith("-1")) throw new ProxyError("queue_full", "Too many requests wait.");
     return generate(request, signal);
   };
   const response = await server.post(PATH, { ...hello, n: 3, stream: true });
