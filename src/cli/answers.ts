@@ -27,6 +27,10 @@ export const psAnswer = v.looseObject({
       expires_at: v.optional(v.string()),
       context_length: v.optional(v.number()),
       processor: v.optional(v.string()),
+      /** "draining": it leaves once its requests are over. */
+      phase: v.optional(v.string()),
+      running: v.optional(v.number()),
+      waiting: v.optional(v.number()),
       tuning: v.optional(v.array(v.string())),
     }),
   ),
@@ -79,6 +83,9 @@ export const searchAnswer = v.looseObject({
   note: v.optional(v.string()),
 });
 
+/** Of a request without a prompt: "load" or "unload". */
+export const emptyAnswer = v.looseObject({ done_reason: v.string() });
+
 export const devicesAnswer = v.looseObject({
   device_probe_error: v.optional(v.string()),
   devices: v.array(
@@ -87,6 +94,11 @@ export const devicesAnswer = v.looseObject({
       full_name: v.string(),
       driver: v.optional(v.string()),
       architecture: v.optional(v.string()),
+      generation: v.optional(v.string()),
+      firmware: v.optional(v.string()),
+      memory_bytes: v.optional(v.number()),
+      temperature: v.optional(v.number()),
+      power: v.optional(v.number()),
       precisions: v.optional(v.array(v.string())),
     }),
   ),

@@ -16,6 +16,8 @@ export interface ClientOptions {
   send(request: Request): Response | Promise<Response>;
   /** What the app in this process has to say of the failure that it told last: for the owner of this terminal. */
   detail?(): string | undefined;
+  /** Of the app in this process: core/compile-ahead.ts. */
+  compileAhead?(model: string, starting: (device: string) => void, signal: AbortSignal): Promise<string | undefined>;
   /** Ends what was started for this client. */
   close?(): Promise<void>;
 }
@@ -45,6 +47,7 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
   404: "model_not_found",
   413: "body_too_large",
   421: "host_not_allowed",
+  429: "queue_full",
   503: "queue_full",
   504: "inference_timeout",
 };
@@ -78,8 +81,14 @@ export class Client {
     return this.#json(answers.showAnswer, "/api/show", { body: { model }, signal });
   }
 
-  devices(signal: AbortSignal): Promise<answers.DevicesAnswer> {
-    return this.#json(answers.devicesAnswer, "/health/devices", { signal });
+  /** @param refresh whether the drivers are asked again */
+  devices(signal: AbortSignal, refresh = false): Promise<answers.DevicesAnswer> {
+    return this.#json(answers.devicesAnswer, `/health/devices${refresh ? "?refresh=1" : ""}`, { signal });
+  }
+
+  /** Asks to unload a model as soon as nothing of it runs or waits. @throws ProxyError model_not_found */
+  async stop(model: string, signal: AbortSignal): Promise<void> {
+    await this.#json(answers.emptyAnswer, "/api/generate", { body: { model, keep_alive: "0s" }, signal });
   }
 
   version(signal: AbortSignal): Promise<v.InferOutput<typeof answers.versionAnswer>> {
@@ -112,10 +121,25 @@ export class Client {
   /** Aborting the signal leaves the pull, which stops it where nobody else waits for the same model. */
   async pull(
     model: string,
-    { ir }: { readonly ir: boolean },
+    { ir, warm = true }: { readonly ir: boolean; readonly warm?: boolean },
     signal: AbortSignal,
   ): Promise<Lines<typeof answers.progressLine>> {
-    return this.#progress("/api/pull", { model, stream: true, ...(ir && { ir }) }, "hub_failed", signal);
+    return this.#progress(
+      "/api/pull",
+      { model, stream: true, ...(ir && { ir }), ...(!warm && { warm }) },
+      "hub_failed",
+      signal,
+    );
+  }
+
+  /** Compiles a model that was pulled in this process; a running server does so by itself, and nothing is done here.
+   *  @returns the device that it was compiled for, if any. @throws ProxyError what loading throws */
+  async compileAhead(
+    model: string,
+    starting: (device: string) => void,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    return await this.#options.compileAhead?.(model, starting, signal);
   }
 
   /** @param request as POST /api/create has it */

@@ -1,5 +1,6 @@
 /** Finds what answers a command: the running server, or the same app inside this process. */
 import type { Config } from "../config.ts";
+import { compileAhead } from "../core/compile-ahead.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Observer } from "../core/ports.ts";
 import { isLoopback, reachableHost, serverUrl } from "./address.ts";
@@ -57,6 +58,7 @@ export async function openClient(config: Config, signal: AbortSignal): Promise<C
     inProcess: true,
     send: (request) => app.fetch(request),
     detail: () => detail,
+    compileAhead: (model, starting, whenLeft) => compileAhead(runtime, model, starting, whenLeft),
     close: () => runtime.close(AbortSignal.abort()),
   });
 }

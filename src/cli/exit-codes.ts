@@ -59,6 +59,14 @@ const exitCodes: Record<ErrorCode, number> = {
   internal_error: exitCode.failure,
 };
 
+/** Every code, in the order of core/errors.ts. */
+export const errorCodes = Object.keys(exitCodes) as readonly ErrorCode[];
+
+/** How a command that fails with this code ends. */
+export function exitCodeOf(code: ErrorCode): number {
+  return exitCodes[code];
+}
+
 /** Whether this version knows the code; a server of another version may have others. */
 export function isErrorCode(text: string | null | undefined): text is ErrorCode {
   return typeof text === "string" && Object.hasOwn(exitCodes, text);
@@ -70,7 +78,7 @@ export async function reportError(thrown: unknown): Promise<number> {
   const error = asProxyError(thrown);
   if (error.code === "client_closed") return exitCode.interrupted;
   await printError(errorText(error));
-  return exitCodes[error.code];
+  return exitCodeOf(error.code);
 }
 
 /** `npu-proxy: sentence (code)`, and what only the owner of this terminal may see (paths, native messages) below. */

@@ -1,6 +1,7 @@
 /** The commands that find, fetch, keep and remove models. */
 import { type Command, Option } from "commander";
 import type { SearchQuery } from "../core/library.ts";
+import type { CacheOptions } from "./cache.ts";
 import {
   between,
   CLIENT_SETTINGS,
@@ -10,6 +11,7 @@ import {
   STORE_SETTINGS,
   withSettings,
 } from "./options.ts";
+import type { PullOptions } from "./pull.ts";
 
 /** The flags of search; what is not given is not asked for. */
 type SearchOptions = Omit<SearchQuery, "text"> & Options & { readonly json: boolean };
@@ -31,9 +33,10 @@ export function addModelCommands(program: Command, perform: Perform): void {
   withSettings(program.command("pull").description("fetch a model"), CLIENT_SETTINGS)
     .argument("<model>", "name of the model")
     .option("--ir", KEEP_IR, false)
+    .option("--no-warm", "do not compile it for the NPU or GPU now: its first request then waits for that")
     .option("--json", "print the server's NDJSON lines", false)
     .addHelpText("after", NAMES)
-    .action((model: string, options: Options & { readonly json: boolean; readonly ir: boolean }) =>
+    .action((model: string, options: Options & PullOptions) =>
       perform(async (signal) => (await import("./pull.ts")).pull(clientConfig(options), model, options, signal)),
     );
 
@@ -100,6 +103,23 @@ export function addModelCommands(program: Command, perform: Perform): void {
     .option("-y, --yes", "do not ask", false)
     .action((options: Options & { readonly yes: boolean }) =>
       perform(async (signal) => (await import("./prune.ts")).prune(clientConfig(options), options, signal)),
+    );
+
+  withSettings(
+    program.command("cache").description("list the models that were compiled for NPU and GPU"),
+    STORE_SETTINGS,
+  )
+    .option("--prune", "remove what no load needs, and what the bound does not hold", false)
+    .addOption(
+      new Option("--clear", "remove all of them: the next loads compile again").default(false).conflicts("prune"),
+    )
+    .option("--json", "print JSON", false)
+    .addHelpText(
+      "after",
+      "\nSettings of the environment: NPU_PROXY_COMPILE_CACHE_SIZE, NPU_PROXY_COMPILE_CACHE_DIR; see npu-proxy serve --help.",
+    )
+    .action((options: Options & CacheOptions) =>
+      perform(async (signal) => (await import("./cache.ts")).cache(clientConfig(options), options, signal)),
     );
 
   withSettings(program.command("rollback").description("go back to the revision before the last pull"), STORE_SETTINGS)

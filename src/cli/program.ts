@@ -45,6 +45,11 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   return code;
 }
 
+const DOCTOR_EXIT_CODES = `Exit codes:
+  0    everything works
+  1    something needs attention (a missing NPU does), or doctor itself failed
+  2    nothing can run inference here, or a wrong command line`;
+
 /** Flags without a command mean serve. */
 function withDefaultCommand(argv: readonly string[]): string[] {
   const [first] = argv;
@@ -84,7 +89,7 @@ function buildProgram(perform: Perform): Command {
     );
 
   withSettings(program.command("run").description("ask a model, or talk with it"), CLIENT_SETTINGS)
-    .argument("<model>", "name of the model, as list prints it")
+    .argument("<model>", "name of the model, as list prints it; with @npu, @gpu or @cpu behind it: there")
     .argument("[prompt...]", "what to ask; with a pipe on stdin its text is appended; without either: a conversation")
     .option("--system <text>", "system message")
     .option("--temperature <number>", "randomness of the answer, 0 for none", decimal)
@@ -107,9 +112,28 @@ function buildProgram(perform: Perform): Command {
   listing(program.command("ps").description("list what the running server has loaded"), perform, async () => {
     return (await import("./ps.ts")).ps;
   });
-  listing(program.command("devices").description("list what this machine can compute on"), perform, async () => {
-    return (await import("./devices.ts")).devices;
-  });
+  withSettings(program.command("stop").description("unload a model from the running server"), CLIENT_SETTINGS)
+    .argument("<model>", "name of the model, as ps prints it; with @npu, @gpu or @cpu behind it: only there")
+    .action((model: string, options: Options) =>
+      perform(async (signal) => (await import("./stop.ts")).stop(clientConfig(options), model, signal)),
+    );
+  withSettings(program.command("devices").description("list what this machine can compute on"), CLIENT_SETTINGS)
+    .option("--refresh", "ask the drivers again", false)
+    .option("--json", "print the server's JSON", false)
+    .action((options: Options & { readonly json: boolean; readonly refresh: boolean }) =>
+      perform(async (signal) => (await import("./devices.ts")).devices(clientConfig(options), options, signal)),
+    );
+
+  withSettings(
+    program.command("doctor").description("find out what works on this machine, and why not"),
+    CLIENT_SETTINGS,
+  )
+    .option("--json", "print the findings as JSON", false)
+    .option("--report <file>", "write them to a file, too: it names neither you nor this machine")
+    .addHelpText("after", `\n${DOCTOR_EXIT_CODES}`)
+    .action((options: Options & { readonly json: boolean; readonly report?: string }) =>
+      perform(async (signal) => (await import("./doctor.ts")).doctor(clientConfig(options, "error"), options, signal)),
+    );
 
   withSettings(program.command("show").description("show what a model is"), CLIENT_SETTINGS)
     .argument("<model>", "name of the model, as list prints it")

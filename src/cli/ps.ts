@@ -1,5 +1,6 @@
 /** `npu-proxy ps`: what the running server has loaded. */
 import type { Config } from "../config.ts";
+import type { PsAnswer } from "./answers.ts";
 import { connectServer } from "./connect.ts";
 import { print } from "./output.ts";
 import { humanAge, humanSize, table } from "./table.ts";
@@ -18,7 +19,14 @@ export async function ps(config: Config, options: { readonly json: boolean }, si
     humanSize(model.size),
     [model.processor ?? ((model.size_vram ?? 0) > 0 ? "GPU" : "CPU"), ...(model.tuning ?? [])].join(", "),
     model.context_length === undefined ? "" : String(model.context_length),
-    model.expires_at ? humanAge(new Date(model.expires_at), now) : "forever",
+    until(model, now),
   ]);
   await print(table(["NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"], rows));
+}
+
+/** How long it stays: a model that has work stays for that at least. */
+function until({ phase, running = 0, waiting = 0, expires_at }: PsAnswer["models"][number], now: Date): string {
+  if (phase === "draining") return "stopping";
+  if (running + waiting > 0) return "in use";
+  return expires_at ? humanAge(new Date(expires_at), now) : "forever";
 }

@@ -2,6 +2,7 @@
 import type { Config } from "../config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Message } from "../core/request.ts";
+import { wishOf } from "../core/wish.ts";
 import { type AnswerOptions, printAnswer } from "./answer.ts";
 import { openClient } from "./connect.ts";
 import { converse } from "./conversation.ts";
@@ -38,8 +39,10 @@ export async function run(
   try {
     if (prompt === "") {
       const { pulled } = await client.show(model, signal); // a wrong name is told before anything is typed
-      if (pulled === false)
-        throw new ProxyError("model_not_found", `${model} is not on this machine. Fetch it: npu-proxy pull ${model}`);
+      if (pulled === false) {
+        const { model: name } = wishOf(model, undefined);
+        throw new ProxyError("model_not_found", `${name} is not on this machine. Fetch it: npu-proxy pull ${name}`);
+      }
       return await converse(client, { model, system, options: samplingOptions(options), answer: options }, signal);
     }
     const messages = [...system, { role: "user", content: prompt } as const];

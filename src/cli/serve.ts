@@ -1,11 +1,14 @@
 /** `npu-proxy serve`: the server, until a signal ends it. */
 import type { Config } from "../config.ts";
+import { asProxyError, ProxyError } from "../core/errors.ts";
+import type { Observer, Runtime } from "../core/ports.ts";
 import { createLog } from "../log.ts";
 import { listen } from "../server/listen.ts";
+import { openState } from "../state/state.ts";
 import { version } from "../version.ts";
 import { isLoopback, reachableHost } from "./address.ts";
 import { composeApp, composeRuntime } from "./compose.ts";
-import { exitCode } from "./exit-codes.ts";
+import { errorText, exitCode } from "./exit-codes.ts";
 import { print, printError, ReaderLeft } from "./output.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
@@ -19,33 +22,61 @@ export interface Composition {
 
 /**
  * Serves until SIGTERM or SIGINT, then stops accepting, lets running requests finish within the shutdown timeout and
- * resolves with 0; a second signal resolves at once with 130 (SIGINT) or 1 (SIGTERM).
- * @throws ProxyError address_in_use, address_unavailable, or what the settings lead to
+ * resolves with 0; a second signal resolves at once with 130 (SIGINT) or 1 (SIGTERM). It answers from the start, and is
+ * ready when the models to preload are loaded; where those are required and one cannot be, it says why and resolves
+ * with 1.
+ * @throws ProxyError address_in_use, address_unavailable, state_locked, or what the settings lead to
  */
 export async function serve(config: Config, compose: Composition = { composeRuntime, composeApp }): Promise<number> {
   const log = createLog(config.logLevel);
-  const runtime = compose.composeRuntime(config, log);
-  const signals = countSignals();
-  const listener = await listen(compose.composeApp(config, runtime, log), { host: config.host, port: config.port });
-
-  if (!isLoopback(config.host)) await printError(exposedWarning(config.host));
+  const state = config.state === "on" ? openState({ folder: config.folders.state, observer: log, version }) : undefined;
   try {
-    await print(greeting(listener.url, config.host, listener.port));
-  } catch (error) {
-    if (!(error instanceof ReaderLeft)) throw error; // the server serves whoever reads its stdout
-  }
-  log.log("info", "listening", { url: listener.url, version });
+    const runtime = compose.composeRuntime(config, log, state);
+    const signals = countSignals();
+    const listener = await listen(compose.composeApp(config, runtime, log), { host: config.host, port: config.port });
 
-  const signal = await signals.first;
-  const timeoutSeconds = config.shutdownTimeoutMs / 1000;
-  log.log("info", "stopping: running requests may finish", { signal, timeoutSeconds });
-  const deadline = AbortSignal.timeout(config.shutdownTimeoutMs);
-  const drain = async (): Promise<number> => {
-    await Promise.all([listener.stop(deadline), runtime.close(deadline)]);
-    log.log("info", "stopped");
-    return exitCode.ok;
-  };
-  return await Promise.race([drain(), signals.second]);
+    if (!isLoopback(config.host)) await printError(exposedWarning(config.host));
+    try {
+      await print(greeting(listener.url, config.host, listener.port));
+    } catch (error) {
+      if (!(error instanceof ReaderLeft)) throw error; // the server serves whoever reads its stdout
+    }
+    log.log("info", "listening", { url: listener.url, version });
+
+    const stopping = new AbortController();
+    const refused = warmUp(config, runtime, log, stopping.signal);
+    const end = await Promise.race([signals.first, refused]);
+    stopping.abort();
+    if (end instanceof ProxyError) {
+      await printError(errorText(end));
+      await Promise.all([listener.stop(AbortSignal.abort()), runtime.close(AbortSignal.abort())]);
+      return exitCode.failure;
+    }
+    const timeoutSeconds = config.shutdownTimeoutMs / 1000;
+    log.log("info", "stopping: running requests may finish", { signal: end, timeoutSeconds });
+    const deadline = AbortSignal.timeout(config.shutdownTimeoutMs);
+    const drain = async (): Promise<number> => {
+      await Promise.all([listener.stop(deadline), runtime.close(deadline)]);
+      log.log("info", "stopped");
+      return exitCode.ok;
+    };
+    return await Promise.race([drain(), signals.second]);
+  } finally {
+    state?.close();
+  }
+}
+
+/** Gets the runtime ready. Resolves with the reason where it refuses to serve without a model, and else never. */
+async function warmUp(config: Config, runtime: Runtime, log: Observer, stop: AbortSignal): Promise<ProxyError> {
+  const { preload: models, skipWarmUp: skip, warmUpBudgetMs: budgetMs } = config;
+  if (models.length > 0) log.log("info", "warming up", { models: models.join(",") });
+  try {
+    await runtime.warmUp({ models, skip, budgetMs, require: config.require === "on" }, stop);
+    log.log("info", "ready");
+  } catch (error) {
+    if (!stop.aborted) return asProxyError(error);
+  }
+  return await new Promise<never>(() => undefined);
 }
 
 /** The first signal by name, the second as the exit code it means. */

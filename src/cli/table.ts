@@ -72,7 +72,7 @@ export function humanCount(count: number): string {
   return `${value >= 99.95 ? Math.round(value) : value.toFixed(1)}${unit}`;
 }
 
-/** The time between two moments as "3 hours ago" or "in 5 minutes"; more than ten years ahead is "forever". */
+/** The time between two moments as "3 hours ago" or "5 minutes from now"; more than ten years ahead is "forever". */
 export function humanAge(then: Date, now: Date): string {
   const seconds = Math.round((now.getTime() - then.getTime()) / 1000);
   const distance = Math.abs(seconds);
@@ -90,5 +90,5 @@ export function humanAge(then: Date, now: Date): string {
   const [name, length] = units.find(([, unit]) => distance >= unit) ?? ["second", 1];
   const count = Math.floor(distance / length);
   const span = `${count} ${name}${count === 1 ? "" : "s"}`;
-  return seconds > 0 ? `${span} ago` : `in ${span}`;
+  return seconds > 0 ? `${span} ago` : `${span} from now`;
 }

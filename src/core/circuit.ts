@@ -59,8 +59,15 @@ export class Circuits {
     if (circuit) circuit.trialSince = undefined;
   }
 
+  /** How much longer, in ns, it stays open; 0: it is not. */
+  openNs(key: string, now: number): number {
+    return Math.max(0, (this.#circuits.get(key)?.until ?? 0) - now);
+  }
+
   /** Until when, in ns, the circuits that are open stay so. */
   open(now: number): ReadonlyMap<string, number> {
-    return new Map([...this.#circuits].filter(([key]) => this.state(key, now) !== "closed").map(([key, { until }]) => [key, until]));
+    return new Map(
+      [...this.#circuits].filter(([key]) => this.state(key, now) !== "closed").map(([key, { until }]) => [key, until]),
+    );
   }
 }

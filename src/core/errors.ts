@@ -60,6 +60,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** With device_error: the devices that there are. */
   readonly availableDevices?: readonly string[];
+  /** With context_length_exceeded: the longest prompt that would do, in tokens. */
+  readonly limit?: number;
   /** When to try again, in ms, where that can be told. */
   readonly retryAfterMs?: number;
 }
@@ -71,6 +73,7 @@ export class ProxyError extends Error {
   readonly param: string | undefined;
   readonly detail: string | undefined;
   readonly availableDevices: readonly string[] | undefined;
+  readonly limit: number | undefined;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -79,6 +82,7 @@ export class ProxyError extends Error {
     this.param = details.param;
     this.detail = details.detail;
     this.availableDevices = details.availableDevices;
+    this.limit = details.limit;
     this.retryAfterMs = details.retryAfterMs;
   }
 }

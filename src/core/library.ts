@@ -184,7 +184,7 @@ export interface VerifyReport {
 }
 
 export interface PruneReport {
-  /** Bytes each would free or freed, by what it is: "partial download of x", "compiled blob", "previous revision of x", "blob". */
+  /** Bytes each would free or freed, by what it is: "partial download of x", "x compiled for NPU", "previous revision of x", "blob". */
   readonly items: readonly { readonly what: string; readonly bytes: number }[];
   readonly bytes: number;
   /** What stays for now, and why: "uploaded within the last hour: …". */

@@ -15,13 +15,23 @@ export interface Limits {
   readonly maxOutput: number;
 }
 
+/** What a request asks for, in tokens. */
+export interface Extent {
+  readonly promptTokens: number;
+  /** Most tokens of the answer; undefined: the client named none. */
+  readonly outputTokens: number | undefined;
+  /** Prompt and answer together: the model's context, or num_ctx where that is less. */
+  readonly contextLength: number;
+}
+
 /** An answer whose length nobody named is never planned longer than this, in tokens. */
 const LONGEST_UNASKED = 8192;
 
 /**
- * The shape of a placement. CPU and GPU take the model's whole context. The NPU's shape is static:
- * MIN_RESPONSE_LEN = min(setting, context / 4), MAX_PROMPT_LEN = min(setting, context - MIN_RESPONSE_LEN), and its
- * KV capacity is their sum - 1.
+ * The shape of a placement, whatever its requests ask for: it is shared. CPU and GPU take the model's whole context.
+ * The NPU's shape is static: MIN_RESPONSE_LEN = min(setting, context / 4), MAX_PROMPT_LEN = min(setting, context -
+ * MIN_RESPONSE_LEN), and its KV capacity is their sum - 1.
+ * @param contextLength the model's own, in tokens
  */
 export function shapeOn(device: Device, contextLength: number, limits: Limits): Shape {
   if (deviceClass(device) !== "NPU") return { maxPromptTokens: contextLength - 1, contextLength };
@@ -30,25 +40,36 @@ export function shapeOn(device: Device, contextLength: number, limits: Limits): 
   return { maxPromptTokens: prompt, contextLength: prompt + response - 1 };
 }
 
-/** Why a request does not fit a shape; undefined where it does. */
-export function misfit(shape: Shape, promptTokens: number, asked: number | undefined): "prompt" | "output" | undefined {
-  if (promptTokens > shape.maxPromptTokens) return "prompt";
-  return promptTokens + (asked ?? 1) > shape.contextLength ? "output" : undefined;
+/** Longest prompt that a shape takes of a request with this context: a token of the answer has to fit too. */
+export function longestPrompt(shape: Shape, contextLength: number): number {
+  return Math.min(shape.maxPromptTokens, shape.contextLength - 1, contextLength - 1);
 }
 
-/** Tokens that an answer may have: what was asked for, what the shape leaves, and a bound where nothing was asked. */
-export function outputTokens(shape: Shape, promptTokens: number, asked: number | undefined, limits: Limits): number {
-  const room = shape.contextLength - promptTokens;
-  return Math.min(asked ?? Math.min(limits.maxOutput, LONGEST_UNASKED), room);
+/**
+ * Why a request does not fit a shape; undefined where it does. An answer of unknown length counts as one token; more
+ * than the request's own context leaves is cut on every device and speaks against none.
+ * @param longest the longest prompt taken here: longestPrompt, or the routing threshold where that is less
+ */
+export function misfit(shape: Shape, longest: number, extent: Extent): "prompt" | "output" | undefined {
+  const { promptTokens, outputTokens = 1, contextLength } = extent;
+  if (promptTokens > longest) return "prompt";
+  return Math.min(promptTokens + outputTokens, contextLength) > shape.contextLength ? "output" : undefined;
 }
 
-/** @throws ProxyError context_length_exceeded: the prompt leaves no room for a single token of an answer. */
-export function requireFit(shape: Shape, promptTokens: number, where: string): void {
-  const most = Math.min(shape.maxPromptTokens, shape.contextLength - 1);
-  if (promptTokens <= most) return;
-  throw new ProxyError(
+/**
+ * Tokens that an answer may have: what was asked for, or the setting's bound where nothing was, and never more than
+ * shape and context leave. At least 1.
+ */
+export function outputTokens(shape: Shape, extent: Extent, limits: Limits): number {
+  const room = Math.min(shape.contextLength, extent.contextLength) - extent.promptTokens;
+  return Math.max(1, Math.min(extent.outputTokens ?? Math.min(limits.maxOutput, LONGEST_UNASKED), room));
+}
+
+/** The error of a prompt that is too long. `where` completes the sentence "… takes at most N": "this model on CPU". */
+export function promptTooLong(promptTokens: number, where: string, most: number): ProxyError {
+  return new ProxyError(
     "context_length_exceeded",
     `The prompt has ${promptTokens} tokens and ${where} takes at most ${most}. Shorten the prompt or the conversation.`,
-    { param: "messages" },
+    { param: "messages", limit: most },
   );
 }

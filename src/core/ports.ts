@@ -92,11 +92,17 @@ export interface DamagedModel {
   readonly reason: string;
 }
 
+/** All that the store holds, by one look at its folders. */
+export interface Inventory {
+  /** The last changed first. */
+  readonly models: readonly Model[];
+  readonly damaged: readonly DamagedModel[];
+}
+
 export interface ModelStore {
-  /** Every model whose folder can be read. */
+  inventory(): Promise<Inventory>;
+  /** The models of the inventory: every one whose folder can be read. */
   list(): Promise<readonly Model[]>;
-  /** Those that list leaves out. */
-  damaged(): Promise<readonly DamagedModel[]>;
   /** @throws ProxyError model_not_found (with the nearest names), model_invalid */
   get(name: string): Promise<Model>;
   /** A model has answered: the revision that it replaced is no longer needed. Never throws. */
@@ -161,6 +167,11 @@ export interface Clock {
   now(): number;
   /** Wall clock. */
   date(): Date;
+}
+
+export interface Timers {
+  /** Calls `run` once, after so many ms; the returned function takes that back. Keeps no process alive. */
+  after(ms: number, run: () => void): () => void;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -259,9 +270,16 @@ export interface RouteExplanation extends RouteDecision {
   readonly promptTokens: number;
 }
 
+/** A place among the requests that wait. `release` gives it back; generate() does so once the request is queued. */
+export interface Admission {
+  release(): void;
+}
+
 /** A request with its model, where whoever asks has looked it up already (for its defaults). */
 export interface ModelRequest extends GenerateRequest {
   readonly found?: Model;
+  /** What admit() gave; absent: generate() asks for it. */
+  readonly admission?: Admission;
 }
 
 export type LoadRequest = Pick<GenerateRequest, "model" | "device" | "keepAliveMs">;
@@ -287,7 +305,7 @@ export interface Runtime {
    * Called as soon as a request is read, before anything is looked up for it.
    * @throws ProxyError queue_full (with retryAfterMs) where as many wait as may, shutting_down
    */
-  admit(): void;
+  admit(): Admission;
   /** Where this request would go now, and why. @throws ProxyError as generate does before anything runs */
   explain(request: ModelRequest, signal: AbortSignal): Promise<RouteExplanation>;
   placements(): readonly Placement[];

@@ -43,7 +43,8 @@ export function volatileRecords(): Records {
     unfit: (pairing) => verdicts.get(key(pairing))?.reason,
     markUnfit: (pairing, reason) => void verdicts.set(key(pairing), { device: pairing.device, reason }),
     forgetUnfit(device) {
-      for (const [name, verdict] of verdicts) if (device === undefined || verdict.device === device) verdicts.delete(name);
+      for (const [name, verdict] of verdicts)
+        if (device === undefined || verdict.device === device) verdicts.delete(name);
     },
   };
 }

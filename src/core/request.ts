@@ -108,7 +108,7 @@ export interface GenerateRequest {
   readonly contextLength?: number;
   /** How long the model stays loaded after its last request, in ms; Infinity: for ever. Absent: the setting. */
   readonly keepAliveMs?: number;
-  /** Longest time from its start on a device to its end, in ms (X-NPU-Proxy-Timeout). Absent: the setting. */
+  /** Longest time from its arrival to its end, in ms (X-NPU-Proxy-Timeout). Absent: the settings. */
   readonly timeoutMs?: number;
   /** Its answer is sent as it comes: the setting's inference timeout then ends with the first token. */
   readonly stream?: boolean;
@@ -166,6 +166,8 @@ export interface LoadOptions {
   readonly kvBlocks: number;
   /** Prompt tokens of one engine step, as an earlier load measured it; absent: measure. */
   readonly prefillChunk?: number;
+  /** The first token of the load-time probe on another device: an answer that begins otherwise is wrong. */
+  readonly firstToken?: string;
   /** Guess several tokens at once from the prompt's own text: faster where answers repeat it. */
   readonly promptLookup?: boolean;
   /** Folder of a small model that guesses tokens for this one. */
@@ -180,6 +182,8 @@ export interface LoadedInfo {
   /** Resident memory of the runner after the load, in bytes. */
   readonly memoryBytes: number;
   readonly openvino: string;
+  /** The first token of the load-time probe, where it was no toss-up. */
+  readonly firstToken?: string;
   /** What went wrong when it was warmed up; it serves all the same. */
   readonly warmUpError?: string;
 }
@@ -204,7 +208,8 @@ export interface EngineStats {
 }
 
 export type ToRunner =
-  | { readonly op: "devices"; readonly emulateNpu: boolean }
+  /** With emulateNpu the CPU brings an NPU with it. */
+  | { readonly op: "devices"; readonly kind: DeviceClass; readonly emulateNpu: boolean }
   /** To the runner that holds tokenizers only: render and encode, loading the tokenizer where it is not loaded. */
   | { readonly op: "encode"; readonly id: number; readonly directory: string; readonly prompt: Prompt }
   | { readonly op: "load"; readonly options: LoadOptions }

@@ -31,8 +31,10 @@ export interface DeviceState {
   /** Another model has the device and cannot share it (the NPU), or is being loaded there. */
   readonly occupied: boolean;
   readonly circuit: CircuitState;
-  /** The model would not fit into memory there, even after evicting what is idle. */
-  readonly tooLarge: boolean;
+  /** How long an open circuit stays so, in ms. */
+  readonly openMs?: number;
+  /** Why the model would not fit into memory there, even after evicting what is idle; a sentence with the numbers. */
+  readonly tooLarge: string | undefined;
   /** Why the load-time probe found the model wrong there. */
   readonly unfit: string | undefined;
   readonly speed: Speed | undefined;
@@ -88,4 +90,6 @@ export interface RouteDecision {
   readonly considered: readonly Considered[];
   /** The NPU should be given to this model as soon as it can be: another model had it. */
   readonly wantsNpu: boolean;
+  /** With wantsNpu: this request there. */
+  readonly npu?: Candidate;
 }

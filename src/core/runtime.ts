@@ -1,49 +1,33 @@
-/** The only mutable state of the daemon: the loaded placements and what runs on them. */
-import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
-import { withFirstEvent } from "./first-event.ts";
+/** The daemon's runtime: routes requests to placements, keeps what was learnt of them, and tells how it is. */
+import { EngineRoom, type RuntimeOptions } from "./engine-room.ts";
+import { asProxyError, ProxyError } from "./errors.ts";
+import { keyOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
-import { type Limits, outputTokens, requireFit } from "./limits.ts";
+import { fallbackChain, openCircuits, placementsOf } from "./overview.ts";
 import type {
+  Admission,
   Answer,
   Clock,
-  Engine,
-  EngineHost,
+  LoadRequest,
   Model,
   ModelRequest,
   ModelStore,
-  Observer,
   Placement,
+  RouteExplanation,
   Runtime,
+  RuntimeState,
+  WarmUpOptions,
 } from "./ports.ts";
-import { applyRecipe } from "./recipe.ts";
-import type { Device, DeviceInfo, EncodedPrompt, GenerateRequest, Prompt } from "./request.ts";
-import { type Candidate, candidates } from "./router.ts";
-import { type Slot, Slots } from "./slots.ts";
+import type { DeviceInfo } from "./request.ts";
+import { movesOn, Run } from "./run.ts";
+import { unlessAborted } from "./unless-aborted.ts";
+import { WarmUps } from "./warm-ups.ts";
+import { wishOf } from "./wish.ts";
 
-export interface RuntimeOptions {
-  readonly models: ModelStore;
-  /** An object of functions that need no `this`. */
-  readonly library: ModelLibrary;
-  readonly engines: EngineHost;
-  readonly clock: Clock;
-  readonly observer: Observer;
-  /** A device name that every request runs on, or "auto". */
-  readonly device: Device | "auto";
-  readonly limits: Limits;
-}
+/** A stream's headers leave with its first token, or after this time, in ms. */
+const HEADERS_WITHIN_MS = 30_000;
 
-/** Failures that say nothing against the request itself: the next device may do better. */
-const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
-  "model_not_loaded",
-  "load_timeout",
-  "device_error",
-  "insufficient_memory",
-  "runner_crashed",
-  "inference_failed",
-  "inference_timeout",
-]);
-
-/** Makes the runtime: loads placements on demand, joins requests to them, moves a request on while nothing was sent. */
+/** Makes the runtime; it starts nothing before it is asked. */
 export function createRuntime(options: RuntimeOptions): Runtime {
   return new LiveRuntime(options);
 }
@@ -52,96 +36,121 @@ class LiveRuntime implements Runtime {
   readonly models: ModelStore;
   readonly library: ModelLibrary;
   readonly #options: RuntimeOptions;
-  readonly #slots: Slots;
-  readonly #active = new Set<Promise<void>>();
+  readonly #clock: Clock;
   readonly #ending = new AbortController();
-  #devices: Promise<readonly DeviceInfo[]> | undefined;
-  #lastLoad: Promise<unknown> = Promise.resolve();
+  readonly #room: EngineRoom;
+  readonly #warmUps: WarmUps;
+  readonly #active = new Set<Promise<void>>();
+  /** Requests that were read and have no place in a queue yet. */
+  #entering = 0;
   #closing = false;
 
   constructor(options: RuntimeOptions) {
+    const { models, library, clock, observer } = options;
     this.#options = options;
-    this.#slots = new Slots(options.observer);
-    this.models = options.models;
+    this.models = models;
+    this.#clock = clock;
+    this.#room = new EngineRoom(options, this.#ending.signal, () => this.#warmUps.countFailure());
+    this.#warmUps = new WarmUps({ clock, observer, load: (name, signal) => this.#warm(name, signal) });
     const remove = async (name: string, signal: AbortSignal): Promise<void> => {
-      await options.library.remove(name, signal);
-      this.#slots.retireAllBut(new Set((await this.models.list()).map((model) => model.name)));
+      await library.remove(name, signal);
+      this.#room.placements.retireAllBut(new Set((await models.list()).map((model) => model.name)));
     };
-    this.library = { ...options.library, remove };
+    this.library = { ...library, remove };
   }
 
-  async devices(signal: AbortSignal): Promise<readonly DeviceInfo[]> {
-    signal.throwIfAborted();
-    // The probe is shared, so it lives by the daemon's signal and each caller leaves by its own.
-    this.#devices ??= this.#options.engines.devices(this.#ending.signal).catch((error: unknown) => {
-      this.#devices = undefined;
-      throw error;
-    });
-    return await unlessAborted(this.#devices, signal);
+  async devices(signal: AbortSignal, refresh = false): Promise<readonly DeviceInfo[]> {
+    return await this.#room.devices.get(signal, refresh);
+  }
+
+  admit(): Admission {
+    this.#refuseWhenClosing();
+    if (this.#entering + this.#room.placements.waiting >= this.#options.maxQueue)
+      throw new ProxyError(
+        "queue_full",
+        "As many requests wait as may. Try again later, or raise NPU_PROXY_MAX_QUEUE.",
+        { retryAfterMs: this.#room.completions.retryAfterMs },
+      );
+    this.#entering++;
+    let released = false;
+    return {
+      release: () => {
+        if (!released) this.#entering--;
+        released = true;
+      },
+    };
   }
 
   placements(): readonly Placement[] {
-    return this.#slots.placements();
+    return placementsOf(this.#room.placements, this.#clock);
   }
 
-  async load(name: string, signal: AbortSignal): Promise<{ model: Model; loadNs: number }> {
-    this.#refuseWhenClosing();
+  state(): RuntimeState {
+    const { machine, maxQueue, route: settings } = this.#options;
+    return {
+      notReady: [...(this.#closing ? ["stopping"] : []), ...(this.#warmUps.pending ? ["warming up"] : [])],
+      waiting: this.#room.placements.waiting + this.#entering,
+      running: this.#room.placements.running,
+      maxQueue,
+      pressure: this.#room.memory.pressure,
+      memory: machine.memory(),
+      warmUps: this.#warmUps.list,
+      warmUpFailures: this.#warmUps.failures,
+      openCircuits: openCircuits(this.#room.circuits, this.#clock),
+      fallbackChain: fallbackChain(
+        settings,
+        this.#room.devices.found.map(({ name }) => name),
+      ),
+    };
+  }
+
+  async load(request: LoadRequest, signal: AbortSignal): Promise<{ model: Model; loadNs: number }> {
+    const { model, loadNs } = await this.#loadOn(request, signal);
+    return { model, loadNs };
+  }
+
+  async unload({ model: name, device }: Pick<LoadRequest, "model" | "device">): Promise<Model> {
     const model = await this.models.get(name);
+    this.#room.placements.expire(model.name, device);
+    return model;
+  }
+
+  async warmUp(options: WarmUpOptions, signal: AbortSignal): Promise<void> {
+    await this.#warmUps.run(options, AbortSignal.any([signal, this.#ending.signal]));
+  }
+
+  async explain(request: ModelRequest, signal: AbortSignal): Promise<RouteExplanation> {
+    const model = request.found ?? (await this.models.get(request.model));
     requireCompletion(model);
-    const plan = await this.#plan(model, 1, undefined, signal);
-    const started = this.#options.clock.now();
-    for (const [index, candidate] of plan.entries()) {
-      const slot = this.#claim(model, candidate);
-      try {
-        if (slot.loaded) return { model, loadNs: 0 };
-        await unlessAborted(slot.engine, signal);
-        return { model, loadNs: this.#options.clock.now() - started };
-      } catch (error) {
-        if (index === plan.length - 1 || !movesOn(error, signal)) throw error;
-      } finally {
-        this.#slots.release(slot);
-      }
-    }
-    throw new ProxyError("device_error", "This machine offers no device that OpenVINO can use.");
+    const { prompt, decision } = await this.#room.routing.decide(model, request, signal);
+    return { ...decision, model, promptTokens: prompt.tokens };
   }
 
   async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
-    const arrived = this.#options.clock.now();
+    const arrived = this.#clock.now();
+    using admission = disposable(request.admission ?? this.admit());
     const model = request.found ?? (await this.models.get(request.model));
     requireCompletion(model);
-    const templated = applyRecipe(withTemplate(request.prompt, model), model.recipe);
-    const prompt = await this.#options.engines.encode(model, templated, signal);
-    const plan = [...(await this.#plan(model, prompt.tokens, request.sampling.maxTokens, signal))];
-    // A runner that dies under a request gets one more chance: on the next device, or the same where it is the last.
-    const last = plan.at(-1);
-    let spare = last ? [last] : [];
-    for (let candidate = plan.shift(); candidate; candidate = plan.shift()) {
-      try {
-        return await this.#tryOn(candidate, model, prompt, request, arrived, signal);
-      } catch (thrown) {
-        const error = asProxyError(thrown);
-        if (error.code === "runner_crashed" && plan.length === 0) {
-          plan.push(...spare);
-          spare = [];
-        }
-        if (plan.length === 0 || !movesOn(error, signal)) throw error;
-        this.#options.observer.log("warn", "request moves on", {
-          id: request.id,
-          device: candidate.device.name,
-          next: plan[0]?.device.name,
-          code: error.code,
-        });
-      }
-    }
-    throw new ProxyError("device_error", "This machine offers no device that OpenVINO can use.");
+    const { prompt, decision } = await this.#room.routing.decide(model, request, signal);
+    const run = new Run(this.#room, { request, model, prompt, decision, arrived }, signal);
+    this.#track(run);
+    const [best] = decision.candidates;
+    if (decision.wantsNpu) this.#room.routing.switchTo(model, decision);
+    this.#room.circuits.tried(keyOf(model, best.device), this.#clock.now());
+    admission.release();
+    const begun = run.begin();
+    if (!request.stream) await begun;
+    else await this.#beginsSoon(begun, arrived);
+    return run;
   }
 
   async close(deadline: AbortSignal): Promise<void> {
     this.#closing = true;
+    this.#room.placements.refuseAll();
     await unlessAborted(Promise.all(this.#active), deadline).catch(() => undefined);
     this.#ending.abort(new ProxyError("shutting_down", "npu-proxy is shutting down."));
-    await Promise.all([this.#slots.close(), this.#options.engines.close()]);
+    await this.#room.close();
   }
 
   #refuseWhenClosing(): void {
@@ -149,78 +158,54 @@ class LiveRuntime implements Runtime {
       throw new ProxyError("shutting_down", "npu-proxy is shutting down and takes no new requests. Try again later.");
   }
 
-  async #plan(
-    model: Model,
-    promptTokens: number,
-    asked: number | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly Candidate[]> {
-    const demand = { promptTokens, outputTokens: asked, contextLength: model.contextLength };
-    return candidates(this.#options.device, await this.devices(signal), this.#options.limits, demand);
+  #track(run: Run): void {
+    this.#active.add(run.ended);
+    void run.ended.then(() => this.#active.delete(run.ended));
   }
 
-  async #tryOn(
-    candidate: Candidate,
-    model: Model,
-    prompt: EncodedPrompt,
-    request: GenerateRequest,
-    arrived: number,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    const { device, reason, shape } = candidate;
-    const { limits } = this.#options;
-    requireFit(shape, prompt.tokens, `'${model.name}' on ${device.name}`);
-    const maxTokens = outputTokens(shape, prompt.tokens, request.sampling.maxTokens, limits);
-    const slot = this.#claim(model, candidate);
-    const waited = !slot.loaded;
-    let engine: Engine;
+  /** Resolves with the first event, or at the time when a stream's headers leave. */
+  async #beginsSoon(begun: Promise<void>, arrived: number): Promise<void> {
+    const patience = Promise.withResolvers<void>();
+    const left = HEADERS_WITHIN_MS - (this.#clock.now() - arrived) / 1e6;
+    const cancel = this.#options.timers.after(Math.max(0, left), patience.resolve);
+    begun.catch(() => undefined); // told in the stream, where its headers have left
     try {
-      engine = await unlessAborted(slot.engine, signal);
-    } catch (error) {
-      this.#slots.release(slot);
-      throw error;
-    }
-    // What came before (probing the devices, starting the tokenizers) is part of a first load.
-    const loadNs = waited ? this.#options.clock.now() - arrived : 0;
-    const ended = Promise.withResolvers<void>();
-    slot.running++;
-    this.#active.add(ended.promise);
-    const release = (): void => {
-      if (!this.#active.delete(ended.promise)) return;
-      slot.running--;
-      this.#slots.release(slot);
-      ended.resolve();
-    };
-    const answered = (): void => {
-      if (!slot.answered) this.models.answered(model);
-      slot.answered = true;
-    };
-    try {
-      const events = engine.generate(prompt, { ...request.sampling, maxTokens }, signal);
-      return {
-        model,
-        device,
-        reason,
-        loadNs,
-        promptTokens: prompt.tokens,
-        events: await withFirstEvent(events, release, answered),
-      };
-    } catch (error) {
-      release();
-      throw error;
+      await Promise.race([begun, patience.promise]);
+    } finally {
+      cancel();
     }
   }
 
-  /** The caller releases it. */
-  #claim(model: Model, { device, shape }: Candidate): Slot {
-    return this.#slots.claim(model, device, shape, () => {
-      // One load at a time: compiling takes several times the model's memory.
-      const engine = this.#lastLoad.then(() =>
-        this.#options.engines.load(model, device.name, shape, this.#ending.signal),
-      );
-      this.#lastLoad = engine.catch(() => undefined);
-      return engine;
-    });
+  async #warm(name: string, signal: AbortSignal): Promise<{ device: string }> {
+    const { model, device } = wishOf(name, undefined);
+    const wish = device === undefined ? {} : { device };
+    return { device: (await this.#loadOn({ model, ...wish }, signal)).device.name };
+  }
+
+  async #loadOn(
+    { model: name, device, keepAliveMs }: LoadRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly model: Model; readonly device: DeviceInfo; readonly loadNs: number }> {
+    this.#refuseWhenClosing();
+    const started = this.#clock.now();
+    const model = await this.models.get(name);
+    requireCompletion(model);
+    await this.devices(signal);
+    const wish = device === undefined ? {} : { device };
+    const { candidates } = this.#room.routing.route(model, { sampling: {}, ...wish }, 1);
+    for (const [index, candidate] of candidates.entries()) {
+      const deadline = started + this.#options.times.queueMs * 1e6;
+      const ask = { client: "", priority: "interactive", tokens: 0, deadline, keepAliveMs } as const;
+      try {
+        const { seat, loaded } = await this.#room.enter(model, candidate, ask, signal);
+        seat.finish("done");
+        return { model, device: candidate.device, loadNs: loaded ? 0 : this.#clock.now() - started };
+      } catch (thrown) {
+        const error = asProxyError(thrown);
+        if (index === candidates.length - 1 || !movesOn(error, signal)) throw error;
+      }
+    }
+    throw new ProxyError("internal_error", "The router named no device.");
   }
 }
 
@@ -230,25 +215,6 @@ function requireCompletion({ name, capabilities }: Model): void {
     throw new ProxyError("invalid_request", `"${name}" does not support chat`, { param: "model" });
 }
 
-/** The model's own template in the place of the folder's, unless the request brings one. */
-function withTemplate(prompt: Prompt, { tuning }: Model): Prompt {
-  if (prompt.kind === "text" || prompt.template !== undefined || tuning?.chatTemplate === undefined) return prompt;
-  return { ...prompt, template: tuning.chatTemplate };
-}
-
-function movesOn(error: unknown, signal: AbortSignal): boolean {
-  return !signal.aborted && MOVES_ON.has(asProxyError(error).code);
-}
-
-/** The promise's outcome, or the signal's reason as soon as it aborts. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+function disposable<T extends Admission>(admission: T): T & Disposable {
+  return Object.assign(admission, { [Symbol.dispose]: () => admission.release() });
 }

@@ -1,6 +1,7 @@
 /** The model library: store, hub, catalogue and converter, put together behind core's two ports. */
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import type { CompiledModels } from "../core/compiled.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { GgufConverter, ModelLibrary, Source } from "../core/library.ts";
 import type { ModelStore, Observer } from "../core/ports.ts";
@@ -10,7 +11,7 @@ import { createHub } from "./hub/hub.ts";
 import { createSearch } from "./hub/search.ts";
 import { describeModel } from "./inspect/describe.ts";
 import type { Converter } from "./pull/convert.ts";
-import type { FreeSpace } from "./pull/free-space.ts";
+import { type FreeSpace, freeSpace } from "./pull/free-space.ts";
 import { hasKeptIr, type IrKitchen } from "./pull/gguf-ir.ts";
 import { createPuller } from "./pull/pull.ts";
 import { PATIENCE, type Patience } from "./pull/transfer.ts";
@@ -20,10 +21,11 @@ import { deriveFolder } from "./store/derive.ts";
 import { discard, isModelFolder, previousOf, refuseClash, removeFolder, replaceFolder } from "./store/folders.ts";
 import { importModel } from "./store/import.ts";
 import { digestOfFiles, type Manifest, readManifest } from "./store/manifest.ts";
+import { notFound } from "./store/not-found.ts";
 import { prune } from "./store/prune.ts";
 import { createShelves, type Shelved, type ShelvesOptions } from "./store/shelves.ts";
 import { asStorageError } from "./store/storage-error.ts";
-import { createModelStore, notFound } from "./store/store.ts";
+import { createModelStore } from "./store/store.ts";
 import { verifyModel } from "./store/verify.ts";
 import { adopt, openWorkbench } from "./store/workbench.ts";
 
@@ -44,6 +46,8 @@ export interface ModelLibraryOptions {
   /** Absent: no IR is kept of a GGUF model. */
   readonly ggufConverter?: GgufConverter;
   readonly builtin: ShelvesOptions["builtin"];
+  /** What devices' compilers made of the models; pruning looks at it. */
+  readonly compiled: CompiledModels;
   readonly patience?: Patience;
   readonly freeSpace?: FreeSpace;
 }
@@ -65,7 +69,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
   const search = createSearch({ hub, catalog, devices: options.devices, models: () => store.list(), observer });
   const kitchen: IrKitchen = {
     ...(options.ggufConverter && { ggufConverter: options.ggufConverter }),
-    ...(options.freeSpace && { freeSpace: options.freeSpace }),
+    freeSpace: options.freeSpace ?? freeSpace,
   };
   const puller = createPuller({
     hub,
@@ -81,13 +85,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
   const find = async (name: string): Promise<Shelved> => {
     const shelved = await shelves.find(name);
     if (shelved) return shelved;
-    throw notFound(
-      name,
-      catalog.nearest(
-        name,
-        (await shelves.all()).map((other) => other.name),
-      ),
-    );
+    throw await notFound(name, shelves, catalog.nearest);
   };
 
   const pullAgain = async ({ name, files }: Manifest, source: Source, signal: AbortSignal): Promise<void> => {
@@ -144,8 +142,7 @@ export function createModelLibrary(options: ModelLibraryOptions): {
         );
     },
 
-    prune: (dryRun, signal) =>
-      stored(() => prune({ models, compiled: join(cacheDirectory, "compiled") }, dryRun, signal)),
+    prune: (dryRun, signal) => stored(() => prune({ models, compiled: options.compiled }, dryRun, signal)),
 
     async rollback(name) {
       const { name: found, shelf } = await find(name);

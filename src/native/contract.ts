@@ -22,8 +22,15 @@ export type NativeErrorCode =
 export interface NativeDevice {
   readonly name: string;
   readonly fullName: string;
+  /** As the plugin says: "4000" of an NPU, "GPU: vendor=0x8086 arch=v20.4.4", "intel64". */
   readonly architecture?: string;
+  /** As the plugin says: of the NPU a number, of the GPU a version. */
   readonly driver?: string;
+  /** PCI address as Linux writes it: "0000:00:0b.0". */
+  readonly address?: string;
+  /** Memory that the device can use, in bytes. */
+  readonly memoryBytes?: number;
+  /** OPTIMIZATION_CAPABILITIES: precisions, and what else it can do. */
   readonly precisions?: readonly string[];
 }
 
@@ -154,7 +161,8 @@ export interface Addon {
   /** Checks the declarations against the library: SchedulerConfig::to_string() field by field, canaries behind every
    *  opaque object. @throws self_check */
   selfCheck(): void;
-  devices(): Promise<readonly NativeDevice[]>;
+  /** Of one kind alone: a driver that is defective can end or hang the process. @throws device */
+  devices(kind: "CPU" | "GPU" | "NPU"): Promise<readonly NativeDevice[]>;
   loadTokenizer(options: TokenizerOptions): Promise<NativeTokenizer>;
   loadEngine(options: EngineOptions, onEvents: (events: readonly NativeEvent[]) => void): Promise<NativeEngine>;
   /** Makes an OpenVINO model and its tokenizer of an encoder's weights; the model's file is written last.

@@ -1,9 +1,9 @@
 /** One loaded placement over the addon: prompts in, the vocabulary's events out. */
-import type { ProxyError } from "../core/errors.ts";
+import { asProxyError, type ProxyError } from "../core/errors.ts";
 import type { EngineStats, GenerateEvent, LoadedInfo, LoadOptions, Sampling } from "../core/request.ts";
 import { StopMatcher } from "../core/stops.ts";
 import type { Addon, NativeEngine, NativeEvent } from "./contract.ts";
-import { nativeError } from "./errors.ts";
+import { isOfTheDriver, nativeError } from "./errors.ts";
 import { FIRST_CHUNK } from "./prefill-chunk.ts";
 import { PrefixCounter } from "./prefixes.ts";
 import { nativeSampling } from "./sampling.ts";
@@ -30,28 +30,39 @@ export class ModelEngine {
   readonly #prefixes = new PrefixCounter();
   readonly #guesses: Guesses;
 
-  private constructor(warm: WarmEngine, openvino: string, chunk: number, options: LoadOptions, deliver: Deliver) {
+  private constructor(warm: WarmEngine, options: LoadOptions, info: LoadedInfo, deliver: Deliver) {
     this.#native = warm.native;
     this.#deliver = deliver;
     this.#guesses = guesses(options);
-    this.info = { prefillChunk: chunk, memoryBytes: process.memoryUsage.rss(), openvino };
+    this.info = info;
     warm.handOver((event) => this.handle(event));
   }
 
   /**
-   * Loads the model and runs prompts through it, which proves the declarations, pays for GenAI's slow first inference, and
-   * measures how many prompt tokens a step may take: where the first guess made steps of over a second, it is loaded again.
+   * Loads the model, and runs prompts through it: they prove the declarations, show whether it answers sensibly on this
+   * device, pay for GenAI's slow first inference, and measure how many prompt tokens a step may take: where the first guess
+   * made steps of over a second, it is loaded again. A measurement that fails is told in `info`, and it serves all the same.
    * `deliver` is called with id 0 when the whole engine is broken.
-   * @throws ProxyError model_not_loaded, device_error, runtime_failed
+   * @throws ProxyError model_not_loaded, device_error, device_lost, insufficient_memory, model_unfit, runtime_failed
    */
   static async load(addon: Addon, options: LoadOptions, deliver: Deliver): Promise<ModelEngine> {
     const chunk = options.prefillChunk ?? FIRST_CHUNK;
-    const loaded = await WarmEngine.load(addon, options, chunk);
-    const measured = options.prefillChunk ?? (await loaded.measureChunk(options, chunk));
-    if (measured >= chunk) return new ModelEngine(loaded, addon.openvino, measured, options, deliver);
-    await loaded.native.close();
-    const again = await WarmEngine.load(addon, options, measured);
-    return new ModelEngine(again, addon.openvino, measured, options, deliver);
+    let engine = await WarmEngine.load(addon, options, chunk);
+    const firstToken = await engine.probe(options);
+    const measured = options.prefillChunk ?? (await engine.measureChunk(options, chunk).catch(unlessLost));
+    const prefillChunk = typeof measured === "number" ? measured : chunk;
+    if (prefillChunk < chunk) {
+      await engine.native.close();
+      engine = await WarmEngine.load(addon, options, prefillChunk);
+    }
+    const info = {
+      prefillChunk,
+      memoryBytes: process.memoryUsage.rss(),
+      openvino: addon.openvino,
+      ...(firstToken !== undefined && { firstToken }),
+      ...(typeof measured === "object" && { warmUpError: measured.message }),
+    };
+    return new ModelEngine(engine, options, info, deliver);
   }
 
   /** @param ids shape [tokens]; it was checked against the placement's shape before it came here. */
@@ -102,6 +113,7 @@ export class ModelEngine {
   handle(event: NativeEvent): void {
     if (event.id === 0) this.#deliver(0, nativeError(event));
     else if (event.finish && this.#cancelled.delete(event.id)) this.#deliver(event.id, "cancelled");
+    else if (event.finish === "error" && isOfTheDriver(event)) this.#deliver(0, nativeError(event));
     else if (event.finish === "error") this.#fail(event.id, event);
     else {
       const request = this.#running.get(event.id);
@@ -140,4 +152,11 @@ export class ModelEngine {
     request.stopped = true;
     if (!event.finish) this.#native.cancel(event.id); // its last event follows, with the true count of tokens
   }
+}
+
+/** A warm-up's failure, as a value: it is told and no reason not to serve, unless the device is gone. */
+function unlessLost(thrown: unknown): ProxyError {
+  const error = asProxyError(thrown);
+  if (error.code === "device_lost") throw error;
+  return error;
 }

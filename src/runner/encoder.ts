@@ -83,9 +83,11 @@ class EncoderProcess {
     this.#connection = connection;
     this.#health = new RunnerHealth({
       connection,
-      busy: () => this.#waiting.size > 0,
-      stuckAfterMs: TEMPLATE_DEADLINE_MS,
-      stuck: () => new ProxyError("runner_crashed", "The tokenizer process made no progress and was ended."),
+      work: {
+        busy: () => this.#waiting.size > 0,
+        progressWithinMs: TEMPLATE_DEADLINE_MS,
+        stuck: () => new ProxyError("runner_crashed", "The tokenizer process made no progress and was ended."),
+      },
     });
     connection.listen((message) => this.#receive(message));
     this.exited = connection.exited.then((reason) => this.#end(this.#health.verdict ?? reason));
@@ -118,7 +120,7 @@ class EncoderProcess {
     if (message.ev === "encoded") {
       this.#health.progressed();
       this.#take(message.id)?.answer.resolve(message.prompt);
-    } else this.#health.answered();
+    }
     if (message.ev === "error" && message.id !== undefined) this.#take(message.id)?.answer.reject(remoteError(message));
   }
 
@@ -137,8 +139,10 @@ class EncoderProcess {
 
   /** Whoever waited for the whole deadline has the template that would not end; the others may ask again. */
   #end(reason: ProxyError): void {
+    // A template may ask for all memory there is: that counts as a crash under it.
+    const crashed = reason.code === "runner_crashed" || reason.code === "insufficient_memory";
     const gone = new ProxyError("runner_crashed", reason.message, {
-      ...(reason.code !== "runner_crashed" && { cause: reason }),
+      ...(!crashed && { cause: reason }),
       ...(reason.detail !== undefined && { detail: reason.detail }),
     });
     const endless = new ProxyError(

@@ -1,26 +1,28 @@
 /** Core's EngineHost: a runner process for each placement, and one for each probe of the devices. */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import { kvBlocks } from "../core/kv-budget.ts";
+import { knownBad } from "../core/known-bad.ts";
 import type { EncoderConverter, GgufConverter } from "../core/library.ts";
-import type { EngineHost, Model, Observer } from "../core/ports.ts";
-import type { Device, DeviceInfo } from "../core/request.ts";
+import { blockTokens } from "../core/memory.ts";
+import type { Engine, EngineHost, LoadPlan, Model, Observer } from "../core/ports.ts";
+import { type DeviceInfo, deviceClass, type LoadOptions } from "../core/request.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
 import { ask } from "./ask.ts";
+import type { CompileCache } from "./compile-cache.ts";
 import { RunnerConnection } from "./connection.ts";
 import { convertInRunner } from "./convert.ts";
 import { Encoder } from "./encoder.ts";
+import { FirstTokenMemory } from "./first-token-memory.ts";
+import { RunnerHealth } from "./health.ts";
 import { RunnerPlacement } from "./placement.ts";
 import { PrefillMemory } from "./prefill-memory.ts";
+import { type Probe, probeDevices } from "./probe.ts";
 
 export interface EngineHostOptions {
   /** How this program starts itself; the hidden command's arguments are added. */
   readonly command: readonly string[];
   readonly observer: Observer;
   readonly limits: {
-    /** 0: a share of the memory that there is. */
-    readonly kvCacheBytes: number;
     readonly loadTimeoutMs: number;
     readonly inferenceTimeoutMs: number;
   };
@@ -28,16 +30,20 @@ export interface EngineHostOptions {
   /** NPU_PROXY_RUNTIME_DIR. */
   readonly runtimeDirectory: string | undefined;
   readonly cacheDirectory: string;
-  readonly compileCacheDirectory: string | undefined;
+  /** Absent: nothing is kept. */
+  readonly compileCache?: CompileCache;
 }
 
-const PROBE_TIMEOUT_MS = 30_000;
 const START_TIMEOUT_MS = 60_000;
+/** A machine that swaps while it loads is slow to answer, and not stuck. */
+const ANSWER_WHILE_LOADING_MS = 60_000;
 const TOO_SLOW = new ProxyError("load_timeout", `An engine process did not start within ${START_TIMEOUT_MS / 1000} s.`);
 
 export interface RunnerHost extends EngineHost, EncoderConverter, GgufConverter {
   /** The runtime folder, after what a release executable carries was unpacked into it. @throws ProxyError runtime_* */
   unpacked(): Promise<string>;
+  /** As devices(), with the drivers that failed. */
+  probe(signal: AbortSignal): Promise<Probe>;
 }
 
 /** Starts runners. A runner that crashes, hangs or leaks takes nothing with it but its own requests. */
@@ -77,12 +83,67 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
   };
 
   const prefills = new PrefillMemory(options.cacheDirectory);
+  const firstTokens = new FirstTokenMemory(options.cacheDirectory);
   const encoder = new Encoder(async () => {
     const connection = await start();
     const never = new AbortController().signal;
     await ask(connection, undefined, "started", START_TIMEOUT_MS, TOO_SLOW, never);
     return connection;
   });
+
+  /** One attempt, with a folder for compiled blobs or without. */
+  const loadOnce = async (
+    model: Model,
+    device: DeviceInfo,
+    plan: LoadPlan,
+    compileCache: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Engine> => {
+    const prefillChunk = await prefills.recall(model, device.name);
+    const firstToken = deviceClass(device.name) === "CPU" ? undefined : await firstTokens.recall(model);
+    const connection = await start();
+    const health = new RunnerHealth({ connection, answerWithinMs: ANSWER_WHILE_LOADING_MS });
+    try {
+      const { info } = await ask(
+        connection,
+        {
+          op: "load",
+          options: {
+            ...loadOptions(model, device, plan),
+            ...(prefillChunk !== undefined && { prefillChunk }),
+            ...(firstToken !== undefined && { firstToken }),
+            ...(compileCache !== undefined && { compileCache }),
+          },
+        },
+        "ready",
+        limits.loadTimeoutMs,
+        loadTimeout(model, device, limits.loadTimeoutMs),
+        signal,
+      );
+      const { pid } = connection;
+      const fields = { model: model.name, device: device.name, pid, prefillChunk: info.prefillChunk };
+      observer.log("info", "model loaded", { ...fields, memoryBytes: info.memoryBytes });
+      if (info.warmUpError !== undefined)
+        observer.log("warn", "warm-up failed; the model serves all the same", { ...fields, detail: info.warmUpError });
+      else if (prefillChunk === undefined) await prefills.keep(model, device.name, info.prefillChunk);
+      if (info.firstToken !== undefined && deviceClass(device.name) === "CPU")
+        await firstTokens.keep(model, info.firstToken);
+      return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
+    } catch (thrown) {
+      await connection.kill();
+      const error = health.verdict ?? asProxyError(thrown);
+      const { code, detail } = error;
+      observer.log("error", "load failed", { model: model.name, device: device.name, code, detail });
+      if (code !== "runner_crashed") throw error;
+      throw new ProxyError(
+        "model_not_loaded",
+        `The engine process ended while it loaded '${model.name}' on ${device.name}; the server's log has its last words.`,
+        { detail: detail ?? "", cause: error },
+      );
+    } finally {
+      health.stop();
+    }
+  };
 
   return {
     unpacked,
@@ -93,91 +154,32 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     writeIr: async (directory, signal) =>
       await convertInRunner(await start(), { op: "write_ir", directory }, observer, signal),
 
-    async devices(signal) {
-      const connection = await start();
-      try {
-        const { devices } = await ask(
-          connection,
-          { op: "devices", emulateNpu },
-          "devices",
-          PROBE_TIMEOUT_MS,
-          new ProxyError(
-            "load_timeout",
-            `Asking the drivers for their devices took over ${PROBE_TIMEOUT_MS / 1000} s.`,
-          ),
-          signal,
-        );
-        return devices as readonly DeviceInfo[];
-      } finally {
-        await connection.kill();
-      }
-    },
+    probe: (signal) => probeDevices({ start, emulateNpu, observer }, signal),
+    devices: async (signal) => (await probeDevices({ start, emulateNpu, observer }, signal)).devices,
 
-    async load(model: Model, device: Device, shape, signal) {
-      const compileCache = await usableFolder(options.compileCacheDirectory);
-      const prefillChunk = await prefills.recall(model, device);
-      const connection = await start();
-      const seconds = limits.loadTimeoutMs / 1000;
-      try {
-        const { info } = await ask(
-          connection,
-          {
-            op: "load",
-            options: {
-              directory: model.directory,
-              device,
-              emulateNpu: emulateNpu && device === "NPU",
-              ...shape,
-              kvBlocks: kvBlocks({
-                device,
-                valuesPerToken: model.kvValuesPerToken ?? 0,
-                contextLength: shape.contextLength,
-                modelBytes: model.size,
-                availableBytes: process.availableMemory(),
-                wantedBytes: limits.kvCacheBytes,
-              }),
-              ...(prefillChunk !== undefined && { prefillChunk }),
-              ...(model.tuning?.promptLookup && { promptLookup: true }),
-              ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),
-              ...(compileCache !== undefined && { compileCache }),
-            },
-          },
-          "ready",
-          limits.loadTimeoutMs,
-          new ProxyError(
-            "load_timeout",
-            `Loading '${model.name}' on ${device} took over ${seconds} s. NPU_PROXY_LOAD_TIMEOUT sets this time.`,
-          ),
-          signal,
-        );
-        observer.log("info", "model loaded", {
-          model: model.name,
-          device,
-          pid: connection.pid,
-          prefillChunk: info.prefillChunk,
-        });
-        if (prefillChunk === undefined) await prefills.keep(model, device, info.prefillChunk);
-        return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
-      } catch (thrown) {
-        await connection.kill();
-        const error = asProxyError(thrown);
-        observer.log("error", "load failed", { model: model.name, device, code: error.code, detail: error.detail });
-        if (error.code !== "runner_crashed") throw error;
-        throw new ProxyError(
-          "model_not_loaded",
-          `The engine process ended while it loaded '${model.name}' on ${device}; the server's log has its last words.`,
-          { detail: error.detail ?? "", cause: error },
-        );
-      }
+    async load(model, device, plan, signal) {
+      const bad = knownBad(model, device);
+      if (bad !== undefined)
+        throw new ProxyError("model_unfit", `'${model.name}' is not loaded on ${device.name}: ${bad}.`);
+      const attempt = (folder: string | undefined) => loadOnce(model, device, plan, folder, signal);
+      return await (options.compileCache?.load({ model, device, shape: plan.shape }, attempt) ?? attempt(undefined));
     },
   };
 }
 
-/** The folder, made where it is missing; undefined where that fails: compiling anew is slow and no error. */
-async function usableFolder(folder: string | undefined): Promise<string | undefined> {
-  if (folder === undefined) return undefined;
-  return await mkdir(folder, { recursive: true }).then(
-    () => folder,
-    () => undefined,
-  );
+function loadOptions(model: Model, { name, emulated }: DeviceInfo, { shape, kvTokens }: LoadPlan): LoadOptions {
+  return {
+    directory: model.directory,
+    device: name,
+    emulateNpu: emulated,
+    ...shape,
+    kvBlocks: Math.max(1, Math.floor((kvTokens ?? 0) / blockTokens(name))),
+    ...(model.tuning?.promptLookup && { promptLookup: true }),
+    ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),
+  };
+}
+
+function loadTimeout(model: Model, device: DeviceInfo, timeoutMs: number): ProxyError {
+  const sentence = `Loading '${model.name}' on ${device.name} took over ${timeoutMs / 1000} s.`;
+  return new ProxyError("load_timeout", `${sentence} NPU_PROXY_LOAD_TIMEOUT sets this time.`);
 }

@@ -17,6 +17,9 @@ import { RunnerHealth } from "./health.ts";
 /** Credits are given back in one message for this many deltas. */
 const CREDIT_STEP = DELTA_CREDITS / 4;
 
+/** Requests are cancelled at the inference timeout: an engine that still makes no progress so long after it is stuck. */
+const GRACE_MS = 20_000;
+
 export class RunnerPlacement implements Engine {
   readonly info: LoadedInfo;
   readonly closed: Promise<ProxyError | undefined>;
@@ -33,16 +36,19 @@ export class RunnerPlacement implements Engine {
   constructor(connection: RunnerConnection, info: LoadedInfo, inferenceTimeoutMs: number) {
     this.#connection = connection;
     this.info = info;
+    const progressWithinMs = inferenceTimeoutMs + GRACE_MS;
     this.#health = new RunnerHealth({
       connection,
-      busy: () => this.#requests.size > 0 || this.#leaving.size > 0,
-      stuckAfterMs: inferenceTimeoutMs,
-      stuck: () =>
-        new ProxyError(
-          "inference_timeout",
-          `The engine made no progress for ${Math.round(inferenceTimeoutMs / 1000)} s and was ended. ` +
-            "NPU_PROXY_INFERENCE_TIMEOUT sets this time.",
-        ),
+      work: {
+        busy: () => this.#requests.size > 0 || this.#leaving.size > 0,
+        progressWithinMs,
+        stuck: () =>
+          new ProxyError(
+            "inference_timeout",
+            `The engine made no progress for ${Math.round(progressWithinMs / 1000)} s and was ended. ` +
+              "NPU_PROXY_INFERENCE_TIMEOUT sets this time.",
+          ),
+      },
     });
     connection.listen((message) => this.#receive(message));
     this.closed = connection.exited.then((reason) => {
@@ -96,9 +102,16 @@ export class RunnerPlacement implements Engine {
     if (message.ev === "events") {
       this.#health.progressed();
       for (const [id, event] of message.events) this.#deliver(id, event);
-    } else this.#health.answered();
-    if (message.ev === "cancelled") this.#leaving.delete(message.id);
-    if (message.ev === "stats") this.#stats = message.stats;
+    }
+    if (message.ev === "cancelled") {
+      this.#health.progressed();
+      this.#leaving.delete(message.id);
+    }
+    if (message.ev === "stats") {
+      // A long prompt on CPU or GPU brings no events for minutes; its steps are progress.
+      if (message.stats?.steps !== this.#stats?.steps) this.#health.progressed();
+      this.#stats = message.stats;
+    }
     if (message.ev === "error" && message.id !== undefined) {
       const channel = this.#requests.get(message.id);
       this.#requests.delete(message.id);

@@ -1,6 +1,6 @@
 /** The runner process: one placement, or all tokenizers, or a device probe. The only process that loads native code. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import type { DeviceInfo, FromRunner, GenerateEvent, ToRunner } from "../core/request.ts";
+import type { FromRunner, GenerateEvent, ToRunner } from "../core/request.ts";
 import { packTokens, unpackTokens } from "../core/token-ids.ts";
 import { loadAddon } from "../native/binding.ts";
 import type { Addon } from "../native/contract.ts";
@@ -11,6 +11,7 @@ import { nativeError } from "../native/errors.ts";
 import { writeIr } from "../native/gguf-ir.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
 import { Tokenizers } from "../native/tokenizers.ts";
+import { describeDevices } from "./device-facts.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -69,8 +70,8 @@ class Runner {
         );
         break;
       case "devices":
-        this.#addon.devices().then(
-          (devices) => send({ ev: "devices", devices: withEmulation(devices, message.emulateNpu) }),
+        this.#addon.devices(message.kind).then(
+          (devices) => send({ ev: "devices", devices: describeDevices(devices, message.emulateNpu) }),
           (error: unknown) => this.#end(nativeError(error)),
         );
         break;
@@ -147,7 +148,9 @@ class Runner {
     send({ ev: "events", events });
   }
 
+  /** The whole runner is over. What was generated before goes out first. */
   #end(error: unknown): void {
+    this.#flush();
     send(failure(error));
     this.#fail();
   }
@@ -167,13 +170,4 @@ function send(message: FromRunner): void {
 function failure(error: unknown): Extract<FromRunner, { ev: "error" }> {
   const { code, message, param, detail } = asProxyError(error);
   return { ev: "error", code, message, ...(param !== undefined && { param }), ...(detail !== undefined && { detail }) };
-}
-
-/** OpenVINO's devices; with emulation, an NPU that is the CPU and says so. */
-function withEmulation(devices: readonly Omit<DeviceInfo, "emulated">[], emulateNpu: boolean): DeviceInfo[] {
-  const real = devices.map((device) => ({ ...device, emulated: false }));
-  if (!emulateNpu) return real;
-  const cpu = real.find(({ name }) => name === "CPU");
-  const npu = { name: "NPU", fullName: `NPU (emulated on CPU: ${cpu?.fullName ?? "CPU"})`, emulated: true };
-  return [...real.filter(({ name }) => name !== "NPU"), npu];
 }

@@ -4,6 +4,7 @@ import { ProxyError } from "../core/errors.ts";
 import type { Dialect } from "./dialect.ts";
 import { errorResponse, logError, toldError } from "./errors.ts";
 import type { ServerEnv } from "./exchange.ts";
+import { explainRoutes } from "./explain.ts";
 import { accessLog, catchAnything } from "./middleware/access-log.ts";
 import { allowedHosts } from "./middleware/allowed-hosts.ts";
 import { libraryRoutes } from "./ollama/library-routes.ts";
@@ -36,6 +37,7 @@ export function createApp(given: ServerOptions): Hono<ServerEnv> {
   app.use(allowedHosts(options.allowedHosts));
 
   app.route("/", systemRoutes(options));
+  app.route("/", explainRoutes(options));
   app.route("/", ollamaRoutes(options));
   app.route("/", libraryRoutes(options));
   app.route("/", openaiRoutes(options));

@@ -8,9 +8,14 @@ const MAX_QUOTE = 120;
 /**
  * Reads a request's body as a JSON object, whatever its Content-Type says (Ollama's clients send none that is right).
  * Lone surrogates become U+FFFD and `__proto__` keys go, so that neither the tokenizer nor an object spread meets them.
+ * @param onRead called when its last byte is here
  * @throws ProxyError body_too_large (more than `maxBytes`), invalid_json, invalid_request (encoded, or no object)
  */
-export async function readJson(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+export async function readJson(
+  request: Request,
+  maxBytes: number,
+  onRead: () => void = () => undefined,
+): Promise<Record<string, unknown>> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && encoding.toLowerCase() !== "identity")
     throw new ProxyError(
@@ -21,6 +26,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<Reco
       },
     );
   const bytes = await readBytes(request, maxBytes);
+  onRead();
   const value = clean(parse(bytes), 1);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new ProxyError("invalid_request", `The request body must be a JSON object, not ${kindOf(value)}.`);

@@ -1,10 +1,12 @@
-import type { ProxyError } from "../core/errors.ts";
+import type { ErrorCode, ProxyError } from "../core/errors.ts";
 import type { FinishReason, GenerateEvent, TokenLogprob, Usage } from "../core/request.ts";
 
 /** How an API tells errors. */
 export interface Dialect {
   /** The body of an error answer: text goes out as text/plain, anything else as JSON. `model`: as the client named it. */
   errorBody(error: ProxyError, model: string | undefined): unknown;
+  /** The codes that this API tells by another HTTP status than the table in errors.ts. */
+  readonly statuses?: Readonly<Partial<Record<ErrorCode, number>>>;
 }
 
 /** A finished choice of an answer. */

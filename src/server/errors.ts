@@ -52,9 +52,12 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal_error: 500,
 };
 
-/** The HTTP status that tells a code. */
-export function statusOf(code: ErrorCode): number {
-  return STATUS[code];
+/** Refusals under load: each request's own log line tells its code, and a line more for each would only add to the load. */
+const UNTOLD: ReadonlySet<ErrorCode> = new Set(["queue_full", "shutting_down"]);
+
+/** The HTTP status that tells a code, in an API that may have its own opinion. */
+export function statusOf(code: ErrorCode, dialect?: Pick<Dialect, "statuses">): number {
+  return dialect?.statuses?.[code] ?? STATUS[code];
 }
 
 /** What was thrown, as the error to tell: whatever fails after the client left failed because the client left. */
@@ -67,7 +70,7 @@ export function toldError(thrown: unknown, client: AbortSignal): ProxyError {
 /** Logs what no answer may hold: the detail of an error, and anything that is not the caller's doing. */
 export function logError(error: ProxyError, exchange: Exchange, observer: Observer): void {
   const ours = statusOf(error.code) >= 500;
-  if (!ours && error.detail === undefined) return;
+  if (UNTOLD.has(error.code) || (!ours && error.detail === undefined)) return;
   observer.log(ours ? "error" : "warn", "request failed", {
     id: exchange.id,
     code: error.code,
@@ -76,16 +79,26 @@ export function logError(error: ProxyError, exchange: Exchange, observer: Observ
   });
 }
 
+/** When to come back, in whole seconds: told wherever it is known, and of a full queue always. */
+function retryAfter({ code, retryAfterMs }: ProxyError): { readonly "Retry-After"?: string } {
+  if (retryAfterMs === undefined && code !== "queue_full") return {};
+  return { "Retry-After": String(Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000))) };
+}
+
 /** An error as an answer in the API's own envelope; X-NPU-Proxy-Error tells the code that Ollama's has no place for. */
 export function errorResponse(
   error: ProxyError,
   exchange: Exchange,
   dialect: Dialect,
-  status: number = statusOf(error.code),
+  status: number = statusOf(error.code, dialect),
 ): Response {
   exchange.error = error.code;
   const body = dialect.errorBody(error, exchange.model);
   const [type, text] = typeof body === "string" ? ["text/plain", body] : ["application/json", JSON.stringify(body)];
-  const headers = { "Content-Type": `${type}; charset=utf-8`, "X-NPU-Proxy-Error": error.code };
+  const headers = {
+    "Content-Type": `${type}; charset=utf-8`,
+    "X-NPU-Proxy-Error": error.code,
+    ...retryAfter(error),
+  };
   return new Response(text, { status, headers });
 }

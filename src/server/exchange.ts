@@ -11,6 +11,8 @@ export interface ServerEnv {
 
 /** The client's connection, as listen.ts hands it in; an app that is called in process has none. */
 export interface Connection {
+  /** Address and port of its other end; absent where that has gone already. */
+  readonly peer?: string | undefined;
   /** Closes the connection for good once nothing moved on it for some seconds. */
   hangUp?(): void;
 }
@@ -35,6 +37,7 @@ export class Exchange {
   /** Tokens generated, by choice. */
   readonly #completionTokens: number[] = [];
   #firstToken: number | undefined;
+  #bodyRead: number | undefined;
   #ended = false;
 
   constructor(options: { id: string; api: string; clock: Clock; observer: Observer }) {
@@ -48,6 +51,11 @@ export class Exchange {
   /** Since arrival, in ns. */
   get elapsedNs(): number {
     return Math.round(this.#clock.now() - this.started);
+  }
+
+  /** The request's body is here: from now on its time is ours. */
+  bodyRead(): void {
+    this.#bodyRead = this.#clock.now();
   }
 
   accepted(answer: Answer): void {
@@ -70,10 +78,12 @@ export class Exchange {
       api: this.api,
       model: this.#answer?.model.name ?? this.model?.slice(0, LOG_TEXT),
       device: this.#answer && deviceClass(this.#answer.device.name),
+      reason: this.#answer?.reason,
       promptTokens: this.#answer?.promptTokens,
       completionTokens: this.#answer && this.#completionTokens.reduce((sum, tokens) => sum + tokens, 0),
       ttftMs: this.#firstToken === undefined ? undefined : milliseconds(this.#firstToken - this.started),
       durationMs: milliseconds(this.elapsedNs),
+      handledMs: this.#bodyRead === undefined ? undefined : milliseconds(this.#clock.now() - this.#bodyRead),
       status,
       error: this.error,
     });

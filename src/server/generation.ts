@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { ProxyError } from "../core/errors.ts";
 import type { Answer, ModelRequest, Runtime } from "../core/ports.ts";
 import { deviceClass, type GenerateEvent, type TokenLogprob } from "../core/request.ts";
+import { type Asked, requestsOf } from "./asked.ts";
 import { interleave } from "./choices.ts";
 import type { Translator, Whole } from "./dialect.ts";
 import { toldError } from "./errors.ts";
@@ -9,17 +10,12 @@ import type { Exchange, ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
 import { answerStream } from "./stream-response.ts";
 
-/** What a dialect asks for; the id is the exchange's. */
-export type Asked = Omit<ModelRequest, "id"> & {
-  readonly stream: boolean;
-  /** How many answers; each is a generation of its own. 1 where absent. */
-  readonly choices?: number;
-};
-
 /**
- * Runs the generations of one HTTP request and answers it in the words of a translator. No header is sent before the
- * engine accepted all of them, so every error until then is a clean status. They end when the client leaves.
- * @throws ProxyError whatever Runtime.generate throws; without `stream` also what a generation throws
+ * Runs the generations of one HTTP request and answers it in the words of a translator. It asks for its place before it
+ * looks for its model: where too many wait, it is refused at once. No header is sent before the engine accepted all of
+ * them, so every error until then is a clean status. They end when the client leaves.
+ * @throws ProxyError whatever Runtime.admit and generate throw, model_not_found, model_invalid; without `stream` also
+ *   what a generation throws
  */
 export async function answerGeneration(
   c: Context<ServerEnv>,
@@ -30,19 +26,15 @@ export async function answerGeneration(
   const exchange = c.get("exchange");
   const client = c.req.raw.signal;
   const generation = new AbortController();
-  const answers = await accept(options.runtime, requestsOf(asked, exchange.id), client, generation);
+  const answers = await begin(options.runtime, asked, exchange.id, client, generation);
   const [answer] = answers;
   const choices = answers.map(({ events }) => events);
   exchange.accepted(answer);
   const translator = translatorOf(answer);
-  const headers = {
-    "X-NPU-Proxy-Device": deviceClass(answer.device.name),
-    "X-NPU-Proxy-Route-Reason": answer.reason,
-    "X-NPU-Proxy-Token-Count": String(answer.promptTokens),
-  };
   if (!asked.stream) {
     const body = translator.whole(...(await collect(choices, exchange, client)));
-    return Response.json(body, { headers: { ...headers, "Content-Type": "application/json; charset=utf-8" } });
+    const headers = { ...headersOf(answer), "Content-Type": "application/json; charset=utf-8" };
+    return Response.json(body, { headers });
   }
   let open = choices.length;
   return answerStream(c, options, {
@@ -56,19 +48,39 @@ export async function answerGeneration(
     isLast: () => open === 0,
     error: (error) => translator.error(error),
     work: generation,
-    headers: { ...headers, "Content-Type": translator.contentType },
+    headers: { ...headersOf(answer), "Content-Type": translator.contentType },
   });
 }
 
-/** One request for each choice. From one given seed they would all say the same: each takes the next. */
-function requestsOf({ stream: _, choices = 1, ...what }: Asked, id: string): readonly ModelRequest[] {
-  if (choices === 1) return [{ ...what, id }];
-  const { seed } = what.sampling;
-  return Array.from({ length: choices }, (_, choice) => ({
-    ...what,
-    id: `${id}-${choice}`,
-    sampling: seed === undefined ? what.sampling : { ...what.sampling, seed: seed + choice },
-  }));
+/** Where an answer is computed and why, as far as that is settled now. */
+function headersOf({ device, routed, reason, promptTokens }: Answer): Readonly<Record<string, string>> {
+  const executed = deviceClass(device.name);
+  return {
+    "X-NPU-Proxy-Device": executed,
+    "X-NPU-Proxy-Execution-Device": executed,
+    "X-NPU-Proxy-Routed-Device": deviceClass(routed.name),
+    "X-NPU-Proxy-Route-Reason": reason,
+    "X-NPU-Proxy-Token-Count": String(promptTokens),
+    ...(device.name !== routed.name && {
+      "X-NPU-Proxy-Fallback-Reason": reason === "npu_busy" ? "busy" : "device_fallback",
+    }),
+  };
+}
+
+async function begin(
+  runtime: Runtime,
+  asked: Asked,
+  id: string,
+  client: AbortSignal,
+  generation: AbortController,
+): Promise<readonly [Answer, ...Answer[]]> {
+  const admission = runtime.admit();
+  try {
+    const found = await runtime.models.get(asked.model);
+    return await accept(runtime, requestsOf(asked, found, id, admission), client, generation);
+  } finally {
+    admission.release();
+  }
 }
 
 /** The answers to all requests, or the first error; then what was accepted already is left. */

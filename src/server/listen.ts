@@ -43,7 +43,11 @@ export async function listen(
       fetch(request, self) {
         // A model may think longer than any idle timeout.
         self.timeout(request, 0);
-        const connection: Connection = { hangUp: () => self.timeout(request, HANG_UP_SECONDS) };
+        const peer = self.requestIP(request);
+        const connection: Connection = {
+          peer: peer ? `${peer.address}:${peer.port}` : undefined,
+          hangUp: () => self.timeout(request, HANG_UP_SECONDS),
+        };
         return app.fetch(request, connection);
       },
       error: () => new Response("internal error", { status: 500 }),

@@ -16,6 +16,10 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** How long a streaming client may leave written text unread, in ms, before its generation is ended. */
   readonly slowReaderMs?: number;
+  /** How long a model stays loaded without work where nobody says, in ms; Infinity: for ever. Shown, not acted upon. */
+  readonly keepAliveMs?: number;
+  /** Gets a model that was just pulled ready to answer, in the background; never throws. Absent: nobody does. */
+  readonly warmAfterPull?: (model: string) => void;
 }
 
 export const DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024;
@@ -28,6 +32,8 @@ export function withDefaults(options: ServerOptions): Required<ServerOptions> {
     allowFolder: false,
     maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
     slowReaderMs: 30_000,
+    keepAliveMs: 300_000,
+    warmAfterPull: () => undefined,
     ...options,
   };
 }

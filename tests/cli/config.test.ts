@@ -53,6 +53,18 @@ describe("loadConfig", () => {
     ["NPU_PROXY_NPU_EMULATION", "gpu"],
     ["NPU_PROXY_OLLAMA_VERSION", "new"],
     ["NPU_PROXY_AUTO_CONVERT", "yes"],
+    ["NPU_PROXY_PREFERRED_DEVICE", "auto"],
+    ["NPU_PROXY_FALLBACK_DEVICE", "TPU"],
+    ["NPU_PROXY_POLICY", "random"],
+    ["NPU_PROXY_MAX_QUEUE", "0"],
+    ["NPU_PROXY_MAX_LOADED", "-1"],
+    ["NPU_PROXY_PARALLEL", "257"],
+    ["NPU_PROXY_KEEP_ALIVE", "5 minutes"],
+    ["NPU_PROXY_PRELOAD", "demo;other"],
+    ["NPU_PROXY_ALLOW_MODELS", "../demo demo"],
+    ["NPU_PROXY_REQUIRE", "yes"],
+    ["NPU_PROXY_STATE", "true"],
+    ["NPU_PROXY_MEMORY_LIMIT", "8GB"],
     ["HF_ENDPOINT", "hub.example"],
   ])("%s=%s is refused by name, with what was given and what is expected", (name, value) => {
     const setting = settings.find(({ env }) => env === name);
@@ -62,6 +74,40 @@ describe("loadConfig", () => {
         message: `${name} is "${value}". Expected ${setting?.expected}.`,
       }),
     );
+  });
+
+  test("devices, models and times for the scheduler", () => {
+    expect(loadConfig(home)).toMatchObject({
+      preferredDevice: "NPU",
+      fallbackDevice: "auto",
+      policy: "context",
+      maxQueue: 512,
+      maxLoaded: 4,
+      keepAlive: 300_000,
+      preload: [],
+      require: "off",
+      allowModels: [],
+      state: "on",
+      queueTimeoutMs: 600_000,
+      tokenTimeoutMs: 60_000,
+      warmUpBudgetMs: 600_000,
+    });
+    expect(
+      loadConfig({
+        ...home,
+        NPU_PROXY_KEEP_ALIVE: "1h30m",
+        NPU_PROXY_PRELOAD: "demo, org/model:tag@cpu,",
+        NPU_PROXY_POLICY: "Latency",
+        NPU_PROXY_PREFERRED_DEVICE: "gpu.1",
+      }),
+    ).toMatchObject({
+      keepAlive: 5_400_000,
+      preload: ["demo", "org/model:tag@cpu"],
+      policy: "latency",
+      preferredDevice: "GPU.1",
+    });
+    expect(loadConfig({ NPU_PROXY_KEEP_ALIVE: "-1" }).keepAlive).toBe(Number.POSITIVE_INFINITY);
+    expect(loadConfig({ NPU_PROXY_KEEP_ALIVE: "90" }).keepAlive).toBe(90_000);
   });
 
   test("a secret is never part of a message", () => {

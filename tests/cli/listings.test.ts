@@ -32,6 +32,47 @@ test("ps prints what is loaded and where", async () => {
   ]);
 });
 
+test("ps tells until when each model stays", async () => {
+  await using home = await Home.create();
+  await using server = new ScriptedServer();
+  // Half a minute more, so that a slow machine still reads the same minute.
+  const soon = new Date(Date.now() + 4.5 * 60_000).toISOString();
+  server.loaded = [
+    { ...loaded, expires_at: soon, phase: "ready", running: 0, waiting: 0 },
+    { ...loaded, phase: "ready", running: 1, waiting: 0 },
+    { ...loaded, phase: "ready", running: 0, waiting: 1 },
+    { ...loaded, expires_at: soon, phase: "draining", running: 1, waiting: 0 },
+  ];
+  const { stdout } = await home.run(["ps"], { env: server.env });
+  const rows = stdout.trimEnd().split("\n").slice(1);
+  expect(rows.map((row) => row.split(/ {3,}/).at(-1))).toEqual(["4 minutes from now", "in use", "in use", "stopping"]);
+});
+
+test("stop asks the server to unload, in Ollama's words", async () => {
+  await using home = await Home.create();
+  await using server = new ScriptedServer();
+  expect(await home.run(["stop", "demo"], { env: server.env })).toEqual({
+    code: 0,
+    stdout: "Unloading demo: requests that run or wait are answered first.\n",
+    stderr: "",
+  });
+  expect(server.asked.at(-1)).toMatchObject({ path: "/api/generate", body: { model: "demo", keep_alive: "0s" } });
+  expect(await home.run(["stop", "nope"], { env: server.env })).toEqual({
+    code: 3,
+    stdout: "",
+    stderr: "npu-proxy: model 'nope' not found (model_not_found)\n",
+  });
+});
+
+test("stop without a server says so and is no failure", async () => {
+  await using home = await Home.create();
+  expect(await home.run(["stop", "demo"], { env: { NPU_PROXY_PORT: String(freePort()) } })).toEqual({
+    code: 0,
+    stdout: "No server runs, so nothing is loaded.\n",
+    stderr: "",
+  });
+});
+
 test("devices prints their names and what they can do", async () => {
   await using home = await Home.create();
   await using server = new ScriptedServer();

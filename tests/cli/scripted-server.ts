@@ -65,10 +65,13 @@ export class ScriptedServer implements AsyncDisposable {
   /** Settles when a client left an answer before its end. */
   readonly left = Promise.withResolvers<void>();
   chat: Script = saying("Par", "is", ".");
+  devices: readonly unknown[] = [{ name: "CPU", full_name: "Some CPU", precisions: ["FP32", "INT8"] }];
   /** What pull and create tell. */
   progress: Script = telling({ status: "success" });
   /** What search finds. */
   found: unknown = { models: [], total: 0, offset: 0, limit: 20, has_more: false, from: "hub" };
+  /** What ps lists. */
+  loaded: readonly unknown[] = [loaded];
   /** Fields of show beside those of a model without anything special. */
   shown: Record<string, unknown> = {};
   /** Uploaded blobs by digest. */
@@ -110,11 +113,14 @@ export class ScriptedServer implements AsyncDisposable {
       case "/api/tags":
         return Response.json({ models: [model] });
       case "/api/ps":
-        return Response.json({ models: [loaded] });
+        return Response.json({ models: this.loaded });
+      case "/api/generate":
+        if (body["model"] !== "demo") return Response.json({ error: "model 'nope' not found" }, { status: 404 });
+        return Response.json({ model: "demo", response: "", done: true, done_reason: "unload" });
       case "/health/devices":
         return Response.json({
           available_devices: ["CPU"],
-          devices: [{ name: "CPU", full_name: "Some CPU", precisions: ["FP32", "INT8"] }],
+          devices: this.devices,
         });
       case "/api/show":
         if (body["model"] !== "demo") return Response.json({ error: "model 'nope' not found" }, { status: 404 });

@@ -90,11 +90,66 @@ test("another host than loopback gets a warning on stderr, whatever the log leve
   await using home = await Home.create();
   const open = home.start(["--port", "0", "--host", "0.0.0.0", "--log-level", "error"]);
   expect(await until(open.stderr, /WARNING[\s\S]*\n\n/)).toContain("listens on 0.0.0.0");
-  const local = home.start(["--port", "0", "--log-level", "error"]);
+  const local = home.start(["--port", "0", "--log-level", "error", "--no-state"]);
   await greeting(local);
   local.kill("SIGTERM");
   expect(await local.exited).toBe(0);
   expect(await new Response(local.stderr).text()).toBe("");
+});
+
+test("SIGTERM while a model is loaded ahead ends it with 0; until then it answers and is not ready", async () => {
+  await using home = await Home.create();
+  const child = home.start([], { ...FREE, NPU_PROXY_PRELOAD: "slow", NPU_PROXY_REQUIRE: "on" }, SCRIPTED);
+  const { url } = await greeting(child);
+  expect(await (await fetch(`${url}/ready`, { proxy: false })).text()).toBe("false");
+  const log = until(child.stderr, /stopped/);
+  await child.stdin.end();
+  child.kill("SIGTERM");
+  expect(await log).toMatch(/warming up models=slow\n.*stopping.*\n.*stopped/);
+  expect(await child.exited).toBe(0);
+});
+
+test("a required model that cannot be loaded stops the server: exit code 1, and why", async () => {
+  await using home = await Home.create();
+  const preload = { ...FREE, NPU_PROXY_PRELOAD: "broken", NPU_PROXY_LOG_LEVEL: "error" };
+  const refused = home.start([], { ...preload, NPU_PROXY_REQUIRE: "on" }, SCRIPTED);
+  expect(await refused.exited).toBe(1);
+  expect(await new Response(refused.stderr).text()).toBe(
+    "npu-proxy: broken needs 9 GiB, and 1 GiB is available. (insufficient_memory)\n",
+  );
+  const { url } = await greeting(home.start([], preload, SCRIPTED));
+  expect(await (await fetch(`${url}/ready`, { proxy: false })).text()).toBe("true");
+});
+
+test("a second server on one state folder says so and stops; with another folder, or without state, it serves", async () => {
+  await using home = await Home.create();
+  const first = home.start(["--port", "0"]);
+  await greeting(first);
+  const { code, stdout, stderr } = await home.run(["serve", "--port", "0"]);
+  expect(stderr).toMatch(/^npu-proxy: .*NPU_PROXY_STATE_DIR.*--no-state.* \(state_locked\)\n$/);
+  expect(stderr).not.toContain(home.directory);
+  expect(stdout).toBe("");
+  expect(code).toBe(1);
+  await greeting(home.start(["--port", "0", "--no-state"]));
+  await greeting(home.start(["--port", "0"], { NPU_PROXY_STATE_DIR: join(home.directory, "other") }));
+  expect(first.exitCode).toBeNull();
+});
+
+test("after kill -9 the next server has the state folder at once", async () => {
+  await using home = await Home.create();
+  const first = home.start(["--port", "0"]);
+  await greeting(first);
+  first.kill("SIGKILL");
+  await first.exited;
+  await greeting(home.start(["--port", "0"]));
+});
+
+test("commands that serve themselves leave the state folder to the server", async () => {
+  await using home = await Home.create();
+  await greeting(home.start(["--port", "0"]));
+  const { code, stderr } = await home.run(["list"], { env: FREE });
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
 });
 
 test("a stdout that nobody reads does not stop the server", async () => {

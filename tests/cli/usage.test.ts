@@ -12,7 +12,7 @@ test("--help names the commands and the exit codes, not the hidden one", async (
   const { code, stdout } = await home.run(["--help"]);
   expect(code).toBe(0);
   for (const command of [
-    ...["serve", "run", "list|ls", "ps", "devices", "show"],
+    ...["serve", "run", "list|ls", "ps", "stop", "devices", "show"],
     ...["pull", "search", "create", "cp", "rm", "import", "verify", "prune", "rollback"],
   ])
     expect(stdout).toContain(`\n  ${command} `);

@@ -51,7 +51,7 @@ describe("models that change under the runtime", () => {
     shelf.models = [{ ...MODEL, kind: "embedding", capabilities: ["embedding"] }];
     const refusal = { code: "invalid_request", message: '"demo:latest" does not support chat' };
     expect(runtime.generate(request, never)).rejects.toMatchObject(refusal);
-    expect(runtime.load("demo", never)).rejects.toMatchObject(refusal);
+    expect(runtime.load({ model: "demo" }, never)).rejects.toMatchObject(refusal);
     await Bun.sleep(0);
     expect(loads).toEqual([]);
   });

@@ -4,9 +4,14 @@ import { host, never, request, text } from "../support/scripted-engines.ts";
 describe("runtime", () => {
   test("NPU first; a placement is loaded once and joined", async () => {
     const { runtime, loads } = host(["CPU", "NPU"], {});
-    const answers = await Promise.all([runtime.generate(request, never), runtime.generate(request, never)]);
-    expect(answers.map(({ reason }) => reason)).toEqual(["within_npu_limit", "within_npu_limit"]);
-    expect(await Promise.all(answers.map(({ events }) => text(events)))).toEqual(["NPU", "NPU"]);
+    const answer = async () => {
+      const { reason, events } = await runtime.generate(request, never);
+      return [reason, await text(events)];
+    };
+    expect(await Promise.all([answer(), answer()])).toEqual([
+      ["within_npu_limit", "NPU"],
+      ["within_npu_limit", "NPU"],
+    ]);
     expect(loads).toEqual(["NPU"]);
   });
 
@@ -15,7 +20,8 @@ describe("runtime", () => {
     const answer = await long.runtime.generate(request, never);
     expect([answer.device.name, answer.reason]).toEqual(["CPU", "prompt_exceeds_npu_limit"]);
     const short = host(["CPU", "NPU"], {}, 50);
-    expect((await short.runtime.generate(request, never)).reason).toBe("within_npu_limit");
+    const fits = await short.runtime.generate(request, never);
+    expect([fits.reason, await text(fits.events)]).toEqual(["within_npu_limit", "NPU"]);
     const wide = await short.runtime.generate({ ...request, sampling: { maxTokens: 26 } }, never);
     expect([wide.device.name, wide.reason]).toEqual(["CPU", "output_exceeds_npu_limit"]);
     expect((await short.runtime.generate({ ...request, sampling: { maxTokens: 25 } }, never)).device.name).toBe("NPU");

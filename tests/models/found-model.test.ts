@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseFoundModel } from "../../src/models/hub/found-model.ts";
-
-const GRAPH = ["openvino_model.xml", "openvino_model.bin", "openvino_tokenizer.xml", "openvino_tokenizer.bin"];
+import { GRAPH } from "../support/search-scene.ts";
 
 describe("a model's kind and quantization", () => {
   const entry = {

@@ -106,3 +106,34 @@ test("what a crash left of a replacement is a model again, not pruned", async ()
   expect(await library.prune(false, signal)).toEqual({ items: [], bytes: 0, kept: [] });
   expect((await store.get("mine")).directory).toBe(join(models, "mine"));
 });
+
+test("a compiled model that no load used for 30 days goes, whatever its files say; what is in use stays", async () => {
+  using folder = temporaryFolder();
+  const { library, cache } = openTestLibrary(folder.path);
+  const compiled = join(cache, "compiled");
+  const shape = { maxPromptTokens: 1024, contextLength: 1279 };
+  const device = { device: "NPU", architecture: "4000", driver: "1.2", emulated: false, openvino: "2026.4.0" };
+  const keep = (key: string, days: number, blobDays: number): void => {
+    mkdirSync(join(compiled, key), { recursive: true });
+    file(join(compiled, key, "1.blob"), 1000, blobDays);
+    const origin = { model: `${key}:latest`, digest: "d".repeat(64), ...device, ...shape };
+    const note = join(compiled, key, "entry.json");
+    writeFileSync(note, JSON.stringify({ origin, created: "2026-01-01T00:00:00.000Z", blobs: {} }));
+    const then = Date.now() / 1000 - days * DAY;
+    utimesSync(note, then, then);
+  };
+  keep("unused", 31, 0);
+  keep("used", 29, 100);
+  keep("loaded", 0, 100);
+  mkdirSync(join(compiled, "damaged"));
+  file(join(compiled, "damaged", "1.blob"), 50, 31);
+  file(join(compiled, "damaged", "entry.json"), 0, 31);
+
+  const would = await library.prune(true, signal);
+  expect([...would.items].sort((a, b) => b.bytes - a.bytes)).toEqual([
+    { what: "unused:latest compiled for NPU", bytes: 1000 },
+    { what: "compiled blob", bytes: 50 },
+  ]);
+  expect(await library.prune(false, signal)).toEqual(would);
+  expect(readdirSync(compiled).sort()).toEqual(["loaded", "used"]);
+});

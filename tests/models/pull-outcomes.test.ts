@@ -1,43 +1,14 @@
 /** Pulls that end early, and pulls that must not be mistaken for ones that were done. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PullEvent } from "../../src/core/library.ts";
-import type { ModelLibraryOptions } from "../../src/models/library.ts";
 import type { Converter } from "../../src/models/pull/convert.ts";
-import { DEMO, temporaryFolder } from "../support/demo.ts";
+import { DEMO } from "../support/demo.ts";
 import { alphabetFile } from "../support/gguf.ts";
-import { demoRepository, startHub } from "../support/hub.ts";
-import { openTestLibrary } from "../support/library.ts";
+import { demoRepository } from "../support/hub.ts";
+import { pullScene, textFile } from "../support/pull-scene.ts";
 
 const { signal } = new AbortController();
-
-async function scene(options: Partial<ModelLibraryOptions> = {}) {
-  const folder = temporaryFolder();
-  const hub = await startHub();
-  const test = openTestLibrary(folder.path, { endpoint: hub.url, ...options });
-  return {
-    ...test,
-    hub,
-    /** Runs a pull to its end, good or bad. */
-    async pull(name: string): Promise<{ readonly events: readonly PullEvent[]; readonly error: unknown }> {
-      const events: PullEvent[] = [];
-      try {
-        for await (const event of test.library.pull({ name }, signal)) events.push(event);
-      } catch (error) {
-        return { events, error };
-      }
-      return { events, error: undefined };
-    },
-    partial: () => readdirSync(join(test.models, ".partial")),
-    [Symbol.dispose]() {
-      hub.stop();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-const file = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 test("what nobody can convert is refused with the command, the repository in it", async () => {
   const asked: unknown[] = [];
@@ -50,9 +21,11 @@ test("what nobody can convert is refused with the command, the repository in it"
       throw new Error("nothing can be converted");
     },
   };
-  using it = await scene({ converter });
-  it.hub.addRepository("test/source", { files: { "model.safetensors": file("weights"), "config.json": file("{}") } });
-  const { error } = await it.pull("test/source");
+  using it = await pullScene({ converter });
+  it.hub.addRepository("test/source", {
+    files: { "model.safetensors": textFile("weights"), "config.json": textFile("{}") },
+  });
+  const { error } = await it.outcome("test/source");
   expect(error).toMatchObject({
     code: "conversion_failed",
     message: expect.stringContaining("convert test/source by hand."),
@@ -61,25 +34,24 @@ test("what nobody can convert is refused with the command, the repository in it"
 });
 
 test("a derived model under the pulled one's name is not the pulled one", async () => {
-  using it = await scene();
-  it.hub.addRepository("test/demo", demoRepository());
+  using it = await pullScene();
   await it.pull("test/demo");
   const request = { name: "test/demo", from: "test/demo", system: "Be brief.", allowFolder: false };
   await Array.fromAsync(it.library.create(request, signal));
   expect((await it.store.get("test/demo")).recipe).toMatchObject({ system: "Be brief." });
   const sent = it.hub.bytesSent;
-  const { events } = await it.pull("test/demo");
+  const events = await it.pull("test/demo");
   expect(events.at(-1)).toMatchObject({ type: "done", unchanged: false });
   expect((await it.store.get("test/demo")).recipe).toBeUndefined();
   expect(it.hub.bytesSent).toBe(sent);
 });
 
 test("a GGUF file that cannot be served is refused by its header, before it is fetched", async () => {
-  using it = await scene();
+  using it = await pullScene();
   const gemma = alphabetFile({ "general.architecture": ["general.architecture", "string", "gemma3"] });
   const large = Buffer.concat([gemma, Buffer.alloc(17 << 20)]);
   it.hub.addRepository("test/gguf", { files: { "model.Q8_0.gguf": large } });
-  const { events, error } = await it.pull("test/gguf");
+  const { events, error } = await it.outcome("test/gguf");
   expect(error).toMatchObject({ code: "model_invalid", message: expect.stringMatching(/'test\/gguf'.*'gemma3'/) });
   expect(events.map(({ type }) => type)).toEqual(["resolving"]);
   expect(it.hub.bytesSent).toBeLessThan(large.length);
@@ -87,30 +59,29 @@ test("a GGUF file that cannot be served is refused by its header, before it is f
 });
 
 test("a GGUF file is pulled from a hub without ranges, its header read from the beginning each time", async () => {
-  using it = await scene();
+  using it = await pullScene();
   const tokens = Array.from({ length: 400_000 }, (_, id) => `unused token ${id}`);
   const name = alphabetFile({ "tokenizer.ggml.unused": ["tokenizer.ggml.unused", "strings", tokens] });
   it.hub.addRepository("test/gguf", { files: { "model.Q8_0.gguf": name } });
   it.hub.fault({ path: "gguf" }, { noRange: true });
-  const { error } = await it.pull("test/gguf");
+  const { error } = await it.outcome("test/gguf");
   expect(error).toBeUndefined();
   expect(await it.store.get("test/gguf")).toMatchObject({ format: "gguf", quantization: "Q8_0" });
 });
 
 test("a hub that nobody answers for is given up after two more attempts", async () => {
   for (const endpoint of ["http://127.0.0.1:1", "http://hub.invalid"]) {
-    using it = await scene({ endpoint });
-    const { events, error } = await it.pull("test/demo");
+    using it = await pullScene({ endpoint });
+    const { events, error } = await it.outcome("test/demo");
     expect(error).toMatchObject({ code: "hub_unreachable" });
     expect(events.filter(({ type }) => type === "retry")).toHaveLength(2);
   }
 });
 
 test("a hub that fails otherwise is asked as long as before", async () => {
-  using it = await scene();
-  it.hub.addRepository("test/demo", demoRepository());
+  using it = await pullScene();
   it.hub.fault({ path: "/api/models/test/demo", times: 4 }, { status: 503 });
-  const { events, error } = await it.pull("test/demo");
+  const { events, error } = await it.outcome("test/demo");
   expect(error).toBeUndefined();
   expect(events.filter(({ type, ...event }) => type === "retry" && "file" in event && event.file === "")).toHaveLength(
     4,
@@ -118,21 +89,21 @@ test("a hub that fails otherwise is asked as long as before", async () => {
 });
 
 test("wrong bytes once: the file is fetched again, and the hub still has the right ones", async () => {
-  using it = await scene();
+  using it = await pullScene();
   const bin = readFileSync(join(DEMO, "openvino_model.bin"));
   const before = Buffer.from(bin);
   it.hub.addRepository("test/demo", { files: { ...demoRepository().files, "openvino_model.bin": bin } });
   it.hub.fault({ path: "openvino_model.bin", times: 1 }, { wrongBytes: true });
-  const { error } = await it.pull("test/demo");
+  const { error } = await it.outcome("test/demo");
   expect(error).toBeUndefined();
   expect(bin.equals(before)).toBe(true);
 });
 
 test("what arrived whole and is no model leaves nothing behind, and the error says so", async () => {
-  using it = await scene();
-  const files = { ...demoRepository().files, "config.json": file("[]") };
+  using it = await pullScene();
+  const files = { ...demoRepository().files, "config.json": textFile("[]") };
   it.hub.addRepository("test/broken", { files });
-  const { events, error } = await it.pull("test/broken");
+  const { events, error } = await it.outcome("test/broken");
   expect(events.at(-1)).toEqual({ type: "inspecting" });
   expect(error).toMatchObject({
     code: "model_invalid",

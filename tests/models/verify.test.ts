@@ -1,22 +1,14 @@
 import { expect, test } from "bun:test";
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelLibrary, VerifyReport } from "../../src/core/library.ts";
 import type { Converter } from "../../src/models/pull/convert.ts";
 import { until } from "../support/daemon.ts";
 import { copyDemo, DEMO, temporaryFolder } from "../support/demo.ts";
-import { startHub } from "../support/hub.ts";
-import { openTestLibrary, pullAll } from "../support/library.ts";
+import { failure } from "../support/failure.ts";
+import { demoRepository } from "../support/hub.ts";
+import { openTestLibrary } from "../support/library.ts";
+import { pullScene, textFile } from "../support/pull-scene.ts";
 
 const { signal } = new AbortController();
 
@@ -41,14 +33,9 @@ function break3(directory: string): void {
 }
 
 test("every kind of damage is named; repair fetches what is broken and nothing else", async () => {
-  using hub = await startHub();
-  using folder = temporaryFolder();
-  hub.addRepository("test/small", {
-    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
-  });
-  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
-  await pullAll(library, "test/small");
-  const { directory, digest } = await store.get("test/small");
+  using it = await pullScene();
+  await it.pull("test/demo");
+  const { directory, digest } = await it.store.get("test/demo");
   break3(directory);
   const size = statSync(join(DEMO, "config.json")).size;
   const broken = [
@@ -60,40 +47,34 @@ test("every kind of damage is named; repair fetches what is broken and nothing e
     ...report,
     broken: [...found].sort((a, b) => (a.file < b.file ? -1 : 1)),
   });
-  expect(sorted(await verify(library, "test/small"))).toEqual({ model: "test/small:latest", broken, repaired: false });
-  const asked = hub.requests.length;
-  expect(sorted(await verify(library, "test/small", true))).toEqual({
-    model: "test/small:latest",
+  expect(sorted(await verify(it.library, "test/demo"))).toEqual({ model: "test/demo:latest", broken, repaired: false });
+  const asked = it.hub.requests.length;
+  expect(sorted(await verify(it.library, "test/demo", true))).toEqual({
+    model: "test/demo:latest",
     broken,
     repaired: true,
   });
-  const fetched = hub.requests.slice(asked).filter(({ path }) => path.includes("/resolve/"));
+  const fetched = it.hub.requests.slice(asked).filter(({ path }) => path.includes("/resolve/"));
   expect(fetched.map(({ path }) => path.split("/").at(-1)).sort()).toEqual(broken.map(({ file }) => file));
-  expect(await verify(library, "test/small")).toEqual({ model: "test/small:latest", broken: [], repaired: false });
-  expect((await store.get("test/small")).digest).toBe(digest);
-  expect(readdirSync(join(folder.path, "models", ".partial"))).toEqual([]);
+  expect(await verify(it.library, "test/demo")).toEqual({ model: "test/demo:latest", broken: [], repaired: false });
+  expect((await it.store.get("test/demo")).digest).toBe(digest);
+  expect(it.partial()).toEqual([]);
 });
 
 test("a derived model is repaired as well, and keeps its recipe", async () => {
-  using hub = await startHub();
-  using folder = temporaryFolder();
-  hub.addRepository("test/small", {
-    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
-  });
-  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
-  await pullAll(library, "test/small");
-  await Array.fromAsync(library.create({ name: "mine", from: "test/small", system: "Hi", allowFolder: false }, signal));
-  flip(join((await store.get("mine")).directory, "openvino_model.bin"));
-  expect(await verify(library, "mine", true)).toMatchObject({ repaired: true });
-  expect((await store.get("mine")).recipe?.system).toBe("Hi");
-  expect((await verify(library, "mine")).broken).toEqual([]);
+  using it = await pullScene();
+  await it.pull("test/demo");
+  await Array.fromAsync(
+    it.library.create({ name: "mine", from: "test/demo", system: "Hi", allowFolder: false }, signal),
+  );
+  flip(join((await it.store.get("mine")).directory, "openvino_model.bin"));
+  expect(await verify(it.library, "mine", true)).toMatchObject({ repaired: true });
+  expect((await it.store.get("mine")).recipe?.system).toBe("Hi");
+  expect((await verify(it.library, "mine")).broken).toEqual([]);
 });
 
 test("a converted model is pulled and converted again; the broken one is not kept to go back to", async () => {
-  using hub = await startHub();
-  using folder = temporaryFolder();
   const files = { "config.json": new TextEncoder().encode("{}"), "model.safetensors": new Uint8Array(10) };
-  hub.addRepository("test/source", { files });
   const converter: Converter = {
     plan: () => ({ with: "own", command: "convert", kind: "llm" }),
     async *convert(_, into) {
@@ -101,29 +82,24 @@ test("a converted model is pulled and converted again; the broken one is not kep
       yield "done";
     },
   };
-  const { library, store, models } = openTestLibrary(folder.path, { endpoint: hub.url, converter });
-  await pullAll(library, "test/source");
-  const { directory } = await store.get("test/source");
+  using it = await pullScene({ converter });
+  it.hub.addRepository("test/source", { files });
+  await it.pull("test/source");
+  const { directory } = await it.store.get("test/source");
   flip(join(directory, "openvino_model.bin"));
-  expect(await verify(library, "test/source", true)).toMatchObject({ repaired: true });
-  expect((await verify(library, "test/source")).broken).toEqual([]);
-  expect(existsSync(join(models, ".previous", "test", "source"))).toBe(false);
+  expect(await verify(it.library, "test/source", true)).toMatchObject({ repaired: true });
+  expect((await verify(it.library, "test/source")).broken).toEqual([]);
+  expect(existsSync(join(it.models, ".previous", "test", "source"))).toBe(false);
 });
 
 test("a hub that sends wrong bytes repairs nothing and breaks nothing more", async () => {
-  using hub = await startHub();
-  using folder = temporaryFolder();
-  hub.addRepository("test/small", {
-    files: Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)])),
-  });
-  const { library, store } = openTestLibrary(folder.path, { endpoint: hub.url });
-  await pullAll(library, "test/small");
-  const weights = join((await store.get("test/small")).directory, "openvino_model.bin");
+  using it = await pullScene();
+  await it.pull("test/demo");
+  const weights = join((await it.store.get("test/demo")).directory, "openvino_model.bin");
   flip(weights);
   const damaged = readFileSync(weights);
-  hub.fault({ path: "openvino_model.bin", times: 10 }, { wrongBytes: true });
-  const refused = await verify(library, "test/small", true).catch((error: unknown) => error);
-  expect(refused).toMatchObject({ code: "download_corrupt" });
+  it.hub.fault({ path: "openvino_model.bin", times: 10 }, { wrongBytes: true });
+  expect(await failure(verify(it.library, "test/demo", true))).toMatchObject({ code: "download_corrupt" });
   expect(readFileSync(weights).equals(damaged)).toBe(true);
 });
 
@@ -164,31 +140,24 @@ test("it can be left", async () => {
 });
 
 test("a model that is removed or replaced while it is repaired gets none of the old files", async () => {
-  using hub = await startHub();
-  using folder = temporaryFolder();
-  const files = Object.fromEntries(readdirSync(DEMO).map((name) => [name, join(DEMO, name)]));
-  hub.addRepository("test/small", { files });
-  const { library, store } = openTestLibrary(folder.path, {
-    endpoint: hub.url,
-    patience: { stallMs: 200, backoffMs: 1 },
-  });
+  using it = await pullScene({ patience: { stallMs: 200, backoffMs: 1 } });
   for (const meanwhile of ["removed", "replaced"]) {
-    await pullAll(library, "test/small");
-    const { directory } = await store.get("test/small");
+    await it.pull("test/demo");
+    const { directory } = await it.store.get("test/demo");
     break3(directory);
-    hub.fault({ path: "openvino_model.bin", times: 1 }, { stall: true });
-    const asked = hub.requests.length;
-    const repairing = verify(library, "test/small", true);
-    await until(() => hub.requests.slice(asked).some(({ path, bytes }) => path.includes("model.bin") && bytes > 0));
-    await library.remove("test/small", signal);
+    it.hub.fault({ path: "openvino_model.bin", times: 1 }, { stall: true });
+    const asked = it.hub.requests.length;
+    const repairing = verify(it.library, "test/demo", true);
+    await until(() => it.hub.requests.slice(asked).some(({ path, bytes }) => path.includes("model.bin") && bytes > 0));
+    await it.library.remove("test/demo", signal);
     if (meanwhile === "replaced") {
-      const notes = new TextEncoder().encode("{}");
-      hub.addRepository("test/small", { files: { ...files, "notes.json": notes } });
-      await pullAll(library, "test/small");
+      const files = { ...demoRepository().files, "notes.json": textFile("{}") };
+      it.hub.addRepository("test/demo", { files });
+      await it.pull("test/demo");
     }
     expect(await repairing).toMatchObject({ repaired: false });
     if (meanwhile === "removed") expect(existsSync(directory)).toBe(false);
-    else expect((await verify(library, "test/small")).broken).toEqual([]);
+    else expect((await verify(it.library, "test/demo")).broken).toEqual([]);
   }
-  expect((await store.get("test/small")).source?.commit).toBeString();
+  expect((await it.store.get("test/demo")).source?.commit).toBeString();
 });

@@ -58,7 +58,7 @@ function running(): NativeEngine {
 const methods = {
   selfCheck: () => addon().selfCheck(),
   openvino: () => addon().openvino,
-  devices: () => addon().devices(),
+  devices: () => addon().devices("CPU"),
   async load(options: EngineOptions) {
     engine = await addon().loadEngine(options, (events) => events.forEach(onEvent));
   },

@@ -19,11 +19,10 @@ beforeAll(() => {
   runners = createEngineHost({
     command: [process.execPath, join(import.meta.dir, "..", "..", "src", "main.ts")],
     observer: { log: () => undefined },
-    limits: { kvCacheBytes: 0, loadTimeoutMs: 60_000, inferenceTimeoutMs: 60_000 },
+    limits: { loadTimeoutMs: 60_000, inferenceTimeoutMs: 60_000 },
     emulateNpu: false,
     runtimeDirectory: process.env["NPU_PROXY_RUNTIME_DIR"],
     cacheDirectory: join(folder.path, "cache"),
-    compileCacheDirectory: undefined,
   });
 });
 afterAll(async () => {

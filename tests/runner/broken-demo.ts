@@ -50,4 +50,19 @@ export class ModelsFolder {
     const unused = 0;
     writeFileSync(path, JSON.stringify({ eos_token_id: [unused], do_sample: false }));
   }
+
+  /** With weights that are no numbers: those of 16 and 32 bits that are no single number (scales and norms). */
+  poisoned(name: string): void {
+    const folder = this.copy(name);
+    const xml = readFileSync(join(folder, "openvino_model.xml"), "utf8");
+    const weights = readFileSync(join(folder, "openvino_model.bin"));
+    const constants = xml.matchAll(/<data element_type="(f16|f32)" shape="[^"]*" offset="(\d+)" size="(\d+)"/g);
+    const large = [...constants].filter(([, , , size]) => Number(size) > 4);
+    if (large.length === 0) throw new Error("The demo has no weights to poison.");
+    for (const [, type, offset, size] of large)
+      for (let at = Number(offset); at < Number(offset) + Number(size); at += type === "f16" ? 2 : 4)
+        if (type === "f16") weights.writeUInt16LE(0x7e00, at);
+        else weights.writeFloatLE(Number.NaN, at);
+    writeFileSync(join(folder, "openvino_model.bin"), weights);
+  }
 }

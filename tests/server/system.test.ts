@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { DEMO, NPU, startScripted } from "../support/scripted-runtime.ts";
+import { ProxyError } from "../../src/core/errors.ts";
+import { CPU, IDLE, NPU, PLACED, startScripted } from "../support/scripted-runtime.ts";
 
 test("GET and HEAD / are Ollama's heartbeat", async () => {
   await using server = await startScripted({ ollamaVersion: "0.99.0" });
@@ -11,7 +12,19 @@ test("GET and HEAD / are Ollama's heartbeat", async () => {
 
 test("/health tells the daemon, its devices and what is loaded, and no local path", async () => {
   await using server = await startScripted();
-  server.runtime.loaded = [{ model: DEMO, device: NPU, contextLength: 1151, memoryBytes: 5000, running: 1 }];
+  server.runtime.loaded = [{ ...PLACED, running: 1, waiting: 2 }];
+  server.runtime.now = {
+    ...IDLE,
+    waiting: 3,
+    running: 1,
+    pressure: "tight",
+    warmUps: [
+      { model: "demo", device: "NPU", state: "ready", ms: 1500 },
+      { model: "nope", device: "", state: "failed", reason: "model 'nope' not found" },
+    ],
+    warmUpFailures: 1,
+    openCircuits: [{ model: "demo:latest", device: "NPU", until: new Date("2026-05-05T05:00:00Z") }],
+  };
   const text = await (await fetch(`${server.url}/health`)).text();
   expect(text).not.toContain("/secret");
   expect(JSON.parse(text)).toEqual({
@@ -21,11 +34,71 @@ test("/health tells the daemon, its devices and what is loaded, and no local pat
     npu_available: true,
     gpu_available: false,
     cpu_available: true,
+    engines: { llm: { status: "loaded", models: ["demo:latest"] }, embedding: { status: "unavailable" } },
     models: [
-      { name: "demo:latest", device: "NPU (emulated on CPU)", context_length: 1151, memory_bytes: 5000, running: 1 },
+      {
+        name: "demo:latest",
+        device: "NPU (emulated on CPU)",
+        phase: "ready",
+        context_length: 1151,
+        memory_bytes: 5000,
+        running: 1,
+        waiting: 2,
+        parallel: 1,
+        pinned: false,
+      },
     ],
+    queue: { waiting: 3, running: 1, max: 512 },
+    memory: { available: 6e9, total: 8e9, pressure: "tight" },
+    warmup: {
+      models: [
+        { model: "demo", device: "NPU", state: "ready", reason: null, ms: 1500 },
+        { model: "nope", device: "", state: "failed", reason: "model 'nope' not found", ms: null },
+      ],
+      failures: 1,
+    },
+    circuits: [{ model: "demo:latest", device: "NPU", until: "2026-05-05T05:00:00.000Z" }],
   });
 });
+
+test.each([
+  [[], { status: "idle", models: [] }],
+  [["loading"], { status: "loading", models: [] }],
+  [["wanted"], { status: "loading", models: [] }],
+  [["unloading"], { status: "idle", models: [] }],
+  [["loading", "ready", "draining"], { status: "loaded", models: ["demo:latest"] }],
+] as const)("/health says of placements that are %j: %j", async (phases, llm) => {
+  await using server = await startScripted();
+  server.runtime.loaded = phases.map((phase) => ({ ...PLACED, phase }));
+  expect((await (await fetch(`${server.url}/health`)).json()) as unknown).toMatchObject({ engines: { llm } });
+});
+
+test.each(["/health/live", "/health/liveness"])("%s answers whatever the devices do", async (path) => {
+  await using server = await startScripted();
+  const response = await fetch(server.url + path);
+  expect([response.status, await response.json()]).toEqual([200, { status: "alive", alive: true, version: "9.8.7" }]);
+  expect(server.runtime.probes).toEqual([]);
+});
+
+test.each(["/health/ready", "/health/readiness"])(
+  "%s is 503 with the reasons until it is, and probes nothing",
+  async (path) => {
+    await using server = await startScripted();
+    server.runtime.now = { ...IDLE, notReady: ["warming up demo"], fallbackChain: [] };
+    const waiting = await fetch(server.url + path);
+    expect([waiting.status, await waiting.json()]).toEqual([
+      503,
+      { status: "not_ready", ready: false, reasons: ["warming up demo"], devices: [], version: "9.8.7" },
+    ]);
+    server.runtime.now = IDLE;
+    const ready = await fetch(server.url + path);
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: "ready", ready: true, reasons: [], devices: ["NPU", "CPU"], version: "9.8.7" },
+    ]);
+    expect(server.runtime.probes).toEqual([]);
+  },
+);
 
 test("a daemon that cannot tell its devices is healthy and says so", async () => {
   await using server = await startScripted();
@@ -37,27 +110,83 @@ test("a daemon that cannot tell its devices is healthy and says so", async () =>
 
 test("/health/devices lists them in detail", async () => {
   await using server = await startScripted();
-  const body = (await (await fetch(`${server.url}/health/devices`)).json()) as { devices: unknown[] };
-  expect(body).toMatchObject({ available_devices: ["NPU", "CPU"] });
-  expect(body.devices[0]).toEqual({
-    name: "NPU",
-    label: "NPU (emulated on CPU)",
-    full_name: "Intel(R) AI Boost",
-    emulated: true,
+  server.runtime.found = [
+    NPU,
+    {
+      ...CPU,
+      architecture: "x",
+      generation: "Lunar Lake",
+      driver: "1.2",
+      firmware: "3",
+      memoryBytes: 7e9,
+      precisions: ["FP32"],
+      temperature: 51.5,
+      power: 9.25,
+    },
+  ];
+  server.runtime.loaded = [
+    { ...PLACED, phase: "draining" },
+    { ...PLACED, device: CPU },
+  ];
+  const body = (await (await fetch(`${server.url}/health/devices`)).json()) as unknown;
+  expect(body).toEqual({
+    available_devices: ["NPU", "CPU"],
+    active_device: "CPU",
+    fallback_chain: ["NPU", "CPU"],
+    devices: [
+      { name: "NPU", label: "NPU (emulated on CPU)", full_name: "Intel(R) AI Boost", emulated: true },
+      {
+        name: "CPU",
+        label: "CPU",
+        full_name: "A processor",
+        emulated: false,
+        architecture: "x",
+        generation: "Lunar Lake",
+        driver: "1.2",
+        firmware: "3",
+        memory_bytes: 7e9,
+        precisions: ["FP32"],
+        temperature: 51.5,
+        power: 9.25,
+      },
+    ],
   });
 });
 
-test.each(["/", "/health", "/health/devices", "/api/tags", "/api/ps", "/api/version", "/v1/models", "/v1/models/demo"])(
-  "HEAD works where GET does: %s",
-  async (path) => {
-    await using server = await startScripted();
-    expect((await fetch(server.url + path, { method: "HEAD" })).status).toBe(200);
-  },
-);
+test("/health/devices asks the drivers again only when it is told to, and says what went wrong", async () => {
+  await using server = await startScripted();
+  for (const query of ["", "?refresh=1", "?refresh=0"]) await fetch(`${server.url}/health/devices${query}`);
+  expect(server.runtime.probes).toEqual([false, true, false]);
+  server.runtime.deviceFailure = new ProxyError("device_error", "The probe crashed.");
+  expect((await (await fetch(`${server.url}/health/devices`)).json()) as unknown).toEqual({
+    available_devices: [],
+    active_device: null,
+    fallback_chain: ["NPU", "CPU"],
+    devices: [],
+    device_probe_error: "The probe crashed.",
+  });
+});
+
+test.each([
+  "/",
+  "/health",
+  "/health/live",
+  "/health/ready",
+  "/health/devices",
+  "/api/tags",
+  "/api/ps",
+  "/api/version",
+  "/v1/models",
+  "/v1/models/demo",
+])("HEAD works where GET does: %s", async (path) => {
+  await using server = await startScripted();
+  expect((await fetch(server.url + path, { method: "HEAD" })).status).toBe(200);
+});
 
 test.each([
   ["DELETE", "/api/chat", "POST"],
   ["GET", "/api/generate", "POST"],
+  ["GET", "/api/route", "POST"],
   ["HEAD", "/api/show", "POST"],
   ["OPTIONS", "/v1/chat/completions", "POST"],
   ["POST", "/api/tags", "GET, HEAD"],
@@ -107,6 +236,7 @@ test("one log line tells of a request, and none of its words", async () => {
     api: "/api/generate",
     model: "demo:latest",
     device: "NPU",
+    reason: "within_npu_limit",
     promptTokens: 7,
     completionTokens: 3,
     ttftMs: expect.any(Number),

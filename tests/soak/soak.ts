@@ -8,8 +8,10 @@ import { parseArgs } from "node:util";
 import { setup } from "../../build/setup.ts";
 import { isAlive, startDaemon, until } from "../support/daemon.ts";
 import { Chaos } from "./chaos.ts";
+import { soakCrowd } from "./crowd.ts";
 import { soakPull } from "./pull.ts";
 import { drift, FILE_DRIFT, HEADER, MEMORY_DRIFT, row, type Sample, sample, TIME_DRIFT } from "./samples.ts";
+import { soakSwitching } from "./switching.ts";
 import { type Ended, generator, Traffic } from "./traffic.ts";
 
 /** Requests under way at once: each block of requests is sent in three parts. */
@@ -99,4 +101,10 @@ async function running(url: string): Promise<number | undefined> {
 }
 
 const [what, ...rest] = process.argv.slice(2);
-process.exitCode = what === "pull" ? await soakPull(rest) : await soak(process.argv.slice(2));
+const runs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  pull: soakPull,
+  crowd: soakCrowd,
+  switching: soakSwitching,
+};
+const run = runs[what ?? ""];
+process.exitCode = run ? await run(rest) : await soak(process.argv.slice(2));

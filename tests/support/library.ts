@@ -1,9 +1,10 @@
 /** A model library over a folder of the test's own, with the demo as what came with the program. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { ModelLibrary, PullEvent } from "../../src/core/library.ts";
+import type { ModelLibrary } from "../../src/core/library.ts";
 import type { ModelStore } from "../../src/core/ports.ts";
 import { createModelLibrary, type ModelLibraryOptions } from "../../src/models/library.ts";
+import { CompiledFolder } from "../../src/runner/compiled-folder.ts";
 import { DEMO } from "./demo.ts";
 
 export interface TestLibrary {
@@ -14,11 +15,10 @@ export interface TestLibrary {
   readonly cache: string;
 }
 
+export type TestLibraryOptions = Partial<ModelLibraryOptions> & { readonly system?: string };
+
 /** Without an endpoint every word with the hub fails at once. */
-export function openTestLibrary(
-  root: string,
-  options: Partial<ModelLibraryOptions> & { system?: string } = {},
-): TestLibrary {
+export function openTestLibrary(root: string, options: TestLibraryOptions = {}): TestLibrary {
   const models = join(root, "models");
   const cache = join(root, "cache");
   mkdirSync(models, { recursive: true });
@@ -31,13 +31,9 @@ export function openTestLibrary(
     observer: { log: () => undefined },
     devices: async () => [{ name: "CPU", fullName: "A processor", emulated: false }],
     builtin: async () => ({ demo: DEMO }),
+    compiled: new CompiledFolder(join(cache, "compiled")),
     patience: { stallMs: 5000, backoffMs: 1 },
     ...options,
   });
   return { ...parts, models, cache };
-}
-
-/** Runs a pull to its end; what it told. */
-export async function pullAll(library: ModelLibrary, name: string): Promise<readonly PullEvent[]> {
-  return await Array.fromAsync(library.pull({ name }, new AbortController().signal));
 }

@@ -31,6 +31,7 @@ async function main([endpoint = "", store = "", name = ""]: readonly string[]): 
       },
     },
     builtin: async () => ({}),
+    compiled: { list: async () => [], remove: async () => false },
     patience: { stallMs: 30_000, backoffMs: 10 },
   });
   const idle = memory("VmRSS");

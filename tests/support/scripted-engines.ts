@@ -1,10 +1,13 @@
 /** A runtime over engines that do what a test wrote for them. */
 import { Channel } from "../../src/core/channel.ts";
+import type { RuntimeOptions } from "../../src/core/engine-room.ts";
 import { type ErrorCode, ProxyError } from "../../src/core/errors.ts";
 import type { ModelLibrary } from "../../src/core/library.ts";
-import type { Engine, EngineHost, Model } from "../../src/core/ports.ts";
+import type { Engine, EngineHost, LoadPlan, Model } from "../../src/core/ports.ts";
+import { volatileRecords } from "../../src/core/records.ts";
 import type { DeviceInfo, GenerateEvent, Prompt } from "../../src/core/request.ts";
 import { createRuntime } from "../../src/core/runtime.ts";
+import { ManualTime } from "./manual-time.ts";
 
 export const MODEL: Model = {
   name: "demo:latest",
@@ -26,7 +29,7 @@ export const MODEL: Model = {
   capabilities: ["completion"],
   fitness: [],
 };
-const device = (name: string): DeviceInfo => ({ name, fullName: name, emulated: false });
+export const device = (name: string): DeviceInfo => ({ name, fullName: name, emulated: false });
 const done: GenerateEvent = {
   type: "done",
   reason: "stop",
@@ -34,9 +37,20 @@ const done: GenerateEvent = {
 };
 
 /** One engine whose generations do what `script` says, in turn. */
-type Step = "answer" | "hang" | ErrorCode | { after: string; failing: ErrorCode };
+type Step = "answer" | "hang" | ErrorCode | { after: string; failing: ErrorCode | "never" };
 
-export function host(devices: string[], scripts: Record<string, Step[]>, promptTokens = 1) {
+export function host(
+  devices: string[],
+  scripts: Record<string, Step[]>,
+  promptTokens = 1,
+  settings: Partial<RuntimeOptions> = {},
+) {
+  const time = new ManualTime();
+  const records = volatileRecords();
+  const plans: LoadPlan[] = [];
+  const logged: string[] = [];
+  const probes = { count: 0 };
+  const memory = { availableBytes: 8 * 2 ** 30, totalBytes: 16 * 2 ** 30 };
   const asked: number[] = [];
   const loads: string[] = [];
   const cancelled: string[] = [];
@@ -67,7 +81,7 @@ export function host(devices: string[], scripts: Record<string, Step[]>, promptT
           events.close();
         } else if (typeof step === "object") {
           events.push({ type: "delta", text: step.after, tokens: 1 });
-          events.close(new ProxyError(step.failing, "scripted"));
+          if (step.failing !== "never") events.close(new ProxyError(step.failing, "scripted"));
         } else {
           const error = new ProxyError(step, "scripted");
           if (step === "runner_crashed") ended.resolve(error);
@@ -78,14 +92,18 @@ export function host(devices: string[], scripts: Record<string, Step[]>, promptT
     };
   };
   const engines: EngineHost = {
-    devices: async () => devices.map(device),
+    devices: async () => {
+      probes.count++;
+      return devices.map(device);
+    },
     encode: async (_model, prompt) => {
       prompts.push(prompt);
       return { tokens: promptTokens, ids: "" };
     },
     close: async () => undefined,
-    load: async (_model, name) => {
-      loads.push(name);
+    load: async (model, { name }, plan) => {
+      loads.push(model.name === MODEL.name ? name : `${model.name} ${name}`);
+      plans.push(plan);
       const first = scripts[`load ${name}`]?.shift();
       if (typeof first === "string" && first !== "answer" && first !== "hang") throw new ProxyError(first, "scripted");
       return engine(name);
@@ -94,8 +112,8 @@ export function host(devices: string[], scripts: Record<string, Step[]>, promptT
   const runtime = createRuntime({
     models: {
       list: async () => shelf.models,
-      damaged: async () => [],
-      get: async () => shelf.models[0] ?? MODEL,
+      inventory: async () => ({ models: shelf.models, damaged: [] }),
+      get: async (name) => shelf.models.find((model) => model.name === `${name}:latest`) ?? shelf.models[0] ?? MODEL,
       answered: ({ digest }) => void answered.push(digest),
     },
     library: {
@@ -104,12 +122,44 @@ export function host(devices: string[], scripts: Record<string, Step[]>, promptT
       },
     } as Partial<ModelLibrary> as ModelLibrary,
     engines,
-    clock: { now: () => 0, date: () => new Date(0) },
-    observer: { log: () => undefined },
-    device: "auto",
-    limits: { tokenLimit: 50, maxPromptTokens: 60, minResponseTokens: 16, maxOutput: 20 },
+    clock: time,
+    timers: time,
+    observer: { log: (_level, message) => void logged.push(message) },
+    machine: { memory: () => ({ ...memory }) },
+    records,
+    route: {
+      device: "auto",
+      preferred: "NPU",
+      fallback: "auto",
+      policy: "context",
+      npuQueue: 8,
+      limits: { tokenLimit: 50, maxPromptTokens: 60, minResponseTokens: 16, maxOutput: 20 },
+    },
+    times: { queueMs: 600_000, inferenceMs: 180_000, tokenMs: 60_000 },
+    keepAliveMs: 300_000,
+    parallel: 32,
+    maxQueue: 512,
+    maxLoaded: 0,
+    pinned: [],
+    memory: { kvBytes: 0, limitBytes: 0 },
+    ...settings,
   });
-  return { runtime, loads, cancelled, asked, closed, prompts, answered, shelf };
+  return {
+    runtime,
+    probes,
+    time,
+    records,
+    memory,
+    plans,
+    logged,
+    loads,
+    cancelled,
+    asked,
+    closed,
+    prompts,
+    answered,
+    shelf,
+  };
 }
 
 export const request = {

@@ -1,7 +1,20 @@
 import { Channel } from "../../src/core/channel.ts";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Answer, DamagedModel, LogFields, Model, Observer, Placement, Runtime } from "../../src/core/ports.ts";
-import type { DeviceInfo, FinishReason, GenerateEvent, GenerateRequest } from "../../src/core/request.ts";
+import type {
+  Admission,
+  Answer,
+  DamagedModel,
+  LoadRequest,
+  LogFields,
+  Model,
+  ModelRequest,
+  Observer,
+  Placement,
+  RouteExplanation,
+  Runtime,
+  RuntimeState,
+} from "../../src/core/ports.ts";
+import type { DeviceInfo, FinishReason, GenerateEvent } from "../../src/core/request.ts";
 import { createApp } from "../../src/server/app.ts";
 import { type Listening, listen } from "../../src/server/listen.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
@@ -37,15 +50,42 @@ export const DEMO: Model = {
 export const NPU: DeviceInfo = { name: "NPU", fullName: "Intel(R) AI Boost", emulated: true };
 export const CPU: DeviceInfo = { name: "CPU", fullName: "A processor", emulated: false };
 
+/** A runtime that is ready and has nothing to do. */
+export const IDLE: RuntimeState = {
+  notReady: [],
+  waiting: 0,
+  running: 0,
+  maxQueue: 512,
+  pressure: "normal",
+  memory: { availableBytes: 6e9, totalBytes: 8e9 },
+  warmUps: [],
+  warmUpFailures: 0,
+  openCircuits: [],
+  fallbackChain: ["NPU", "CPU"],
+};
+
+/** The demo on the NPU, without work. */
+export const PLACED: Placement = {
+  model: DEMO,
+  device: NPU,
+  phase: "ready",
+  contextLength: 1151,
+  memoryBytes: 5000,
+  running: 0,
+  waiting: 0,
+  parallel: 1,
+  pinned: false,
+};
+
 /** One accepted generation in the hands of a test. */
 export class ScriptedGeneration {
-  readonly request: GenerateRequest;
+  readonly request: ModelRequest;
   readonly signal: AbortSignal;
   readonly events: Channel<GenerateEvent>;
   /** Resolves when the server cancelled: its signal aborted or its reader left early. */
   readonly cancelled: Promise<void>;
 
-  constructor(request: GenerateRequest, signal: AbortSignal) {
+  constructor(request: ModelRequest, signal: AbortSignal) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.request = request;
     this.signal = signal;
@@ -72,13 +112,31 @@ export class ScriptedGeneration {
 /** A runtime that says what a test wrote for it. By default: "Hello", " there". */
 export class ScriptedRuntime implements Runtime {
   readonly generations: ScriptedGeneration[] = [];
-  readonly loads: string[] = [];
+  readonly loads: LoadRequest[] = [];
+  readonly unloads: Pick<LoadRequest, "model" | "device">[] = [];
+  /** What explain() was asked. */
+  readonly questions: ModelRequest[] = [];
+  /** What was called, in order: "admit", "get demo", "generate". */
+  readonly calls: string[] = [];
+  /** Of each devices(): whether the drivers were to be asked again. */
+  readonly probes: boolean[] = [];
+  /** Thrown by admit() where set. */
+  full: unknown;
+  now: RuntimeState = IDLE;
+  /** Where answers come from, also those that have begun. */
+  place: Pick<Answer, "device" | "routed" | "reason" | "loadNs"> = {
+    device: NPU,
+    routed: NPU,
+    reason: "within_npu_limit",
+    loadNs: 1_000_000,
+  };
   script: (generation: ScriptedGeneration) => void = (generation) => generation.say("Hello", "", " there").done();
   /** Thrown by generate() where set. */
   refusal: unknown;
   /** generate() waits until its signal aborts. */
   loading = false;
   deviceFailure: unknown;
+  found: readonly DeviceInfo[] = [NPU, CPU];
   loaded: Placement[] = [];
   #asked = Promise.withResolvers<void>();
 
@@ -89,8 +147,9 @@ export class ScriptedRuntime implements Runtime {
 
   readonly models = {
     list: async () => [this.demo],
-    damaged: async () => this.damaged,
+    inventory: async () => ({ models: [this.demo], damaged: this.damaged }),
     get: async (name: string) => {
+      this.calls.push(`get ${name}`);
       if (name === "demo" || name === DEMO.name) return this.demo;
       throw new ProxyError("model_not_found", `There is no model called "${name}" here.`);
     },
@@ -108,7 +167,24 @@ export class ScriptedRuntime implements Runtime {
     return last;
   }
 
-  async generate(request: GenerateRequest, signal: AbortSignal): Promise<Answer> {
+  /** Places that were taken and not given back. */
+  taken = 0;
+
+  admit(): Admission {
+    this.calls.push("admit");
+    if (this.full !== undefined) throw this.full;
+    this.taken++;
+    let released = false;
+    return {
+      release: () => {
+        if (!released) this.taken--;
+        released = true;
+      },
+    };
+  }
+
+  async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
+    this.calls.push("generate");
     const generation = new ScriptedGeneration(request, signal);
     this.generations.push(generation);
     this.#asked.resolve();
@@ -118,13 +194,41 @@ export class ScriptedRuntime implements Runtime {
     }
     if (this.refusal !== undefined) throw this.refusal;
     this.script(generation);
+    const place = () => this.place;
     return {
       promptTokens: 7,
       events: generation.events,
       model: DEMO,
-      device: NPU,
-      reason: "within_npu_limit",
-      loadNs: 1_000_000,
+      get device() {
+        return place().device;
+      },
+      get routed() {
+        return place().routed;
+      },
+      get reason() {
+        return place().reason;
+      },
+      get loadNs() {
+        return place().loadNs;
+      },
+    };
+  }
+
+  async explain(request: ModelRequest): Promise<RouteExplanation> {
+    this.questions.push(request);
+    if (this.refusal !== undefined) throw this.refusal;
+    const npu = { maxPromptTokens: 895, contextLength: 1151 };
+    const cpu = { maxPromptTokens: 4095, contextLength: 4096 };
+    return {
+      model: DEMO,
+      promptTokens: 7,
+      routed: NPU,
+      candidates: [{ device: CPU, reason: "npu_busy", shape: cpu, maxTokens: 100 }],
+      considered: [
+        { device: NPU, chosen: false, reason: "npu_busy", ...npu, expectedMs: 40.5 },
+        { device: CPU, chosen: true, reason: "npu_busy", ...cpu, expectedMs: undefined },
+      ],
+      wantsNpu: false,
     };
   }
 
@@ -132,16 +236,29 @@ export class ScriptedRuntime implements Runtime {
     return this.loaded;
   }
 
-  async devices(): Promise<readonly DeviceInfo[]> {
-    if (this.deviceFailure !== undefined) throw this.deviceFailure;
-    return [NPU, CPU];
+  state(): RuntimeState {
+    return this.now;
   }
 
-  async load(name: string) {
+  async devices(_signal: AbortSignal, refresh = false): Promise<readonly DeviceInfo[]> {
+    this.probes.push(refresh);
+    if (this.deviceFailure !== undefined) throw this.deviceFailure;
+    return this.found;
+  }
+
+  async load({ model: name, device, keepAliveMs }: LoadRequest) {
     const model = await this.models.get(name);
-    this.loads.push(name);
+    this.loads.push({ model: name, ...(device && { device }), ...(keepAliveMs !== undefined && { keepAliveMs }) });
     return { model, loadNs: 2_000_000 };
   }
+
+  async unload({ model: name, device }: Pick<LoadRequest, "model" | "device">): Promise<Model> {
+    const model = await this.models.get(name);
+    this.unloads.push({ model: name, ...(device && { device }) });
+    return model;
+  }
+
+  async warmUp(): Promise<void> {}
 
   async close(): Promise<void> {}
 }

@@ -3,7 +3,7 @@
  * our own path, because the library neither verifies, resumes nor aborts.
  */
 import { HUB_URL, listFiles, modelInfo } from "@huggingface/hub";
-import { array, boolean, nullish, object, pipe, regex, safeParse, string, union, unknown } from "valibot";
+import { array, nullish, object, pipe, regex, safeParse, string, unknown } from "valibot";
 import { ProxyError } from "../../core/errors.ts";
 import type { Observer } from "../../core/ports.ts";
 import { readBody, readStart } from "./body.ts";
@@ -30,10 +30,7 @@ export interface HubOptions {
 export interface Resolved {
   /** 40 hex digits. */
   readonly commit: string;
-  /** Its files want a token whose account accepted its conditions. */
-  readonly gated: boolean;
   readonly tags: readonly string[];
-  readonly library?: string;
   readonly license?: string;
 }
 
@@ -51,8 +48,6 @@ export interface Opened {
   readonly body: ReadableStream<Uint8Array>;
   /** Offset of its first byte: `from`, or 0 where the server starts over. */
   readonly start: number;
-  /** Size of the whole file. */
-  readonly total: number;
   /** For `ifRange`; "" where there is none that can be used so. */
   readonly etag: string;
 }
@@ -100,9 +95,7 @@ const MOST_SKIPPED = 64 << 20;
 
 const info = object({
   sha: pipe(string(), regex(/^[0-9a-f]{40}$/)),
-  gated: nullish(union([boolean(), string()])),
   tags: nullish(array(string())),
-  library_name: nullish(string()),
   cardData: nullish(object({ license: nullish(unknown()) })),
 });
 
@@ -157,10 +150,10 @@ export function createHub(options: HubOptions): Hub {
 
   const open: Hub["open"] = async (repository, commit, path, { from, ifRange, signal, token: own }) => {
     const file = await fileOf(repository, commit, path, signal, own);
-    const total = file.size;
-    if (total === 0 || from === total) return { body: new Blob([]).stream(), start: total, total, etag: "" };
+    const { size } = file;
+    if (size === 0 || from === size) return { body: new Blob([]).stream(), start: size, etag: "" };
     const headers = new Headers({ "Accept-Encoding": "identity" });
-    if (from > 0 && from < total) {
+    if (from > 0 && from < size) {
       headers.set("Range", `bytes=${from}-`);
       if (ifRange) headers.set("If-Range", ifRange);
     }
@@ -180,7 +173,7 @@ export function createHub(options: HubOptions): Hub {
       if (isOwn) checkAnnounced(response.headers, file, commit);
       const start = startOf(response, file, from);
       const etag = response.headers.get("ETag") ?? "";
-      return { body: body ?? new Blob([]).stream(), start, total, etag: etag.startsWith('"') ? etag : "" };
+      return { body: body ?? new Blob([]).stream(), start, etag: etag.startsWith('"') ? etag : "" };
     } catch (thrown) {
       await body?.cancel();
       throw thrown;
@@ -206,19 +199,17 @@ export function createHub(options: HubOptions): Hub {
           name: repository,
           revision,
           hubUrl: base,
-          additionalFields: ["sha", "tags", "library_name", "cardData"],
+          additionalFields: ["sha", "tags", "cardData"],
           fetch: metadata({ repository, revision }, signal, own),
         }),
       );
       const { success, output } = safeParse(info, answer);
       if (!success) throw refused(`${host} describes ${repository} in a way that makes no sense. Try again later.`);
-      const { sha: commit, gated, tags, library_name: library } = output;
+      const { sha: commit, tags } = output;
       const license = output.cardData?.license ?? tags?.find((tag) => tag.startsWith("license:"))?.slice(8);
       return {
         commit,
-        gated: Boolean(gated),
         tags: tags ?? [],
-        ...(library ? { library } : {}),
         ...(typeof license === "string" ? { license } : {}),
       };
     },
@@ -229,7 +220,7 @@ export function createHub(options: HubOptions): Hub {
         throw refused(`"${path}" of ${repository} is ${file.size} bytes; ${maxBytes} at most are read.`);
       using watch = new StallWatch({ host, path, stallMs, signal });
       const { body } = await open(repository, commit, path, { from: 0, signal: watch.signal, token: own });
-      const content = await readBody(watch.chunksOf(body), file.size, host, watch.signal);
+      const content = await readBody(watch.piecesOf(body), file.size, host, watch.signal);
       if (content === undefined) throw corrupt(path, "more bytes than its list says");
       if (content.length < file.size) throw corrupt(path, `${content.length} of ${file.size} bytes`);
       if (!isContentOf(content, file)) throw corrupt(path, "another content than its list says");
@@ -248,7 +239,7 @@ export function createHub(options: HubOptions): Hub {
         await body.cancel();
         throw refused(`${host} sends ${path} from its beginning alone, so that its header cannot be read.`);
       }
-      const content = await readStart(watch.chunksOf(body), skipped + length, host, watch.signal);
+      const content = await readStart(watch.piecesOf(body), skipped + length, host, watch.signal);
       return content.subarray(skipped);
     },
   };

@@ -77,10 +77,8 @@ export function createSearch({ hub, catalog, devices, models, observer }: Search
       if (entry !== undefined) return ofEntry(entry, found);
       const { repository, kind, quantization, downloads, likes, updated, gated, remarks } = found;
       const fits = new Set<string>(expectedDevices(found));
-      const pulled = isPulled(`${repository}:latest`, repository);
-      const name = repository;
       return {
-        name,
+        name: repository,
         repository,
         kind,
         quantization,
@@ -89,7 +87,7 @@ export function createSearch({ hub, catalog, devices, models, observer }: Search
         updated,
         gated,
         remarks,
-        pulled,
+        pulled: isPulled(`${repository}:latest`, repository),
         devices: classes((one) => fits.has(one)),
       };
     };

@@ -1,4 +1,5 @@
 /** The timer that ends a wait for a hub which has fallen silent in the middle of a file. */
+import { BodyReader } from "../body-reader.ts";
 import { unreachable } from "./hub-error.ts";
 
 /** Without a byte for this long, in milliseconds, a connection is given up. */
@@ -31,23 +32,12 @@ export class StallWatch implements Disposable {
     this.#timer.refresh();
   }
 
-  /** The chunks of a body; leaving the loop cancels it. @throws the signal's reason; what breaks the body off */
-  async *chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-    const reader = body.getReader();
-    // A read that waits does not look at the signal by itself; and a body that nobody cancels keeps its connection.
-    const leave = (): void => void reader.cancel(this.signal.reason).catch(() => undefined);
-    this.signal.addEventListener("abort", leave);
-    try {
-      for (;;) {
-        const { value } = await reader.read();
-        this.signal.throwIfAborted();
-        if (value === undefined) return;
-        this.heard();
-        yield value;
-      }
-    } finally {
-      this.signal.removeEventListener("abort", leave);
-      leave();
+  /** The pieces of a body; leaving the loop cancels it. @throws as BodyReader.read */
+  async *piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+    using reader = new BodyReader(body, this.signal);
+    for (let piece = await reader.read(); piece; piece = await reader.read()) {
+      this.heard();
+      yield piece;
     }
   }
 

@@ -1,5 +1,5 @@
 /** What an embedding model's sentence-transformers files say: how token vectors become one, and how long it is. */
-import { type Json, jsonCount, jsonName, jsonObject, parseJsonObject } from "./json-file.ts";
+import { type Json, jsonCount, jsonName, jsonObject, readJsonObject } from "./json-file.ts";
 
 export interface Embedder {
   readonly pooling?: "mean" | "cls" | "last";
@@ -17,11 +17,11 @@ export interface Embedder {
  */
 export async function readEmbedder(read: (file: string) => Promise<string | undefined>): Promise<Embedder | undefined> {
   const modules = await readModules(read);
-  const pooling = await readObject(read, `${modules?.get("Pooling") ?? "1_Pooling"}/config.json`);
+  const pooling = await readJsonObject(read, `${modules?.get("Pooling") ?? "1_Pooling"}/config.json`);
   if (!modules && !pooling) return undefined;
   const dense = modules?.get("Dense");
-  const denseConfig = dense === undefined ? undefined : await readObject(read, `${dense}/config.json`);
-  const limits = await readObject(read, "sentence_bert_config.json");
+  const denseConfig = dense === undefined ? undefined : await readJsonObject(read, `${dense}/config.json`);
+  const limits = await readJsonObject(read, "sentence_bert_config.json");
   const mode = pooling && poolingOf(pooling);
   const dimensions = jsonCount(denseConfig?.["out_features"]) ?? jsonCount(pooling?.["word_embedding_dimension"]);
   const longestInput = jsonCount(limits?.["max_seq_length"]);
@@ -51,18 +51,6 @@ async function readModules(
     if (/^\w[\w.-]{0,79}$/.test(path)) modules.set(jsonName(jsonObject(entry)?.["type"]).split(".").at(-1) ?? "", path);
   }
   return modules;
-}
-
-async function readObject(
-  read: (file: string) => Promise<string | undefined>,
-  file: string,
-): Promise<Json | undefined> {
-  const text = await read(file);
-  try {
-    return text === undefined ? undefined : parseJsonObject(text);
-  } catch (error) {
-    throw new Error(`${file} ${(error as Error).message}`);
-  }
 }
 
 function poolingOf(config: Json): Embedder["pooling"] {

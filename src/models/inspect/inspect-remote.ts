@@ -9,7 +9,7 @@ import { readEmbedder } from "./embedder.ts";
 import { fitnessOf } from "./fitness.ts";
 import { describeGguf } from "./gguf-model.ts";
 import { servedAs } from "./inspect.ts";
-import { type Json, LARGEST_CONFIG, parseJsonObject } from "./json-file.ts";
+import { type Json, LARGEST_CONFIG, readJsonObject } from "./json-file.ts";
 import { contextOf, readModelConfig, samplingDefaults } from "./model-config.ts";
 import { kindOf } from "./model-kind.ts";
 import { type Quantization, quantizationOfConfig } from "./quantization.ts";
@@ -64,14 +64,7 @@ async function configured(
   names: readonly string[],
   read: (file: string) => Promise<string | undefined>,
 ): Promise<RemoteFacts> {
-  const json = async (file: string): Promise<Json | undefined> => {
-    const text = await read(file);
-    try {
-      return text === undefined ? undefined : parseJsonObject(text);
-    } catch (error) {
-      throw new Error(`${file} ${(error as Error).message}`);
-    }
-  };
+  const json = (file: string): Promise<Json | undefined> => readJsonObject(read, file);
   const config = readModelConfig((await json("config.json")) ?? {});
   const embedder = await readEmbedder(read);
   const kind = kindOf({ names, ...config, embedder: embedder !== undefined });
@@ -97,7 +90,7 @@ async function configured(
 }
 
 /** "…-int4-cw-ov": how OpenVINO's own repositories are named; "cw" is channel-wise and symmetric. */
-export function quantizationOfName(repository: string): Quantization | undefined {
+function quantizationOfName(repository: string): Quantization | undefined {
   const found = /[-_](int[48]|fp16|fp32|bf16|nf4)(?:[-_](cw))?(?=[-_]|$)/i.exec(repository);
   if (!found?.[1]) return undefined;
   const name = found[1].toUpperCase().replace("FP", "F");

@@ -12,7 +12,7 @@ import { readEmbedder } from "./embedder.ts";
 import { fitnessOf } from "./fitness.ts";
 import { ggufModel } from "./gguf-model.ts";
 import { type Ir, readIr } from "./ir.ts";
-import { readJsonFile, readSmall } from "./json-file.ts";
+import { type Json, readJsonFile, readSmall } from "./json-file.ts";
 import { contextOf, readModelConfig, samplingDefaults } from "./model-config.ts";
 import { readModelFiles } from "./model-files.ts";
 import { kindOf, REQUIRED } from "./model-kind.ts";
@@ -84,11 +84,10 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
   };
   need("config.json");
   const graphs = names.filter((file) => /^openvino_\w+\.xml$/.test(file));
-  const config = await flawOf("config.json", async () =>
-    readModelConfig((await readJsonFile(directory, "config.json")) ?? {}),
-  );
-  const generation = await flawOf("generation_config.json", () => readJsonFile(directory, "generation_config.json"));
-  const openvino = await flawOf("openvino_config.json", () => readJsonFile(directory, "openvino_config.json"));
+  const json = (file: string): Promise<Json | undefined> => flawOf(file, () => readJsonFile(directory, file));
+  const config = await flawOf("config.json", async () => readModelConfig((await json("config.json")) ?? {}));
+  const generation = await json("generation_config.json");
+  const openvino = await json("openvino_config.json");
   const text = (file: string): Promise<string | undefined> => flawOf(file, () => readSmall(directory, file));
   const embedder = await flawOf("", () => readEmbedder(text));
   const whole = (file: string): Promise<Ir> => readWhole(directory, file, names);
@@ -104,7 +103,7 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
     chatTemplateOf(text, irs.get("openvino_tokenizer.xml")?.info.get("chat_template")),
   );
   const support = kind === "llm" || kind === "vlm" ? templateSupport(template) : [];
-  const quantization = quantizationOf(main, openvino);
+  const { name: quantization, ...scales } = quantizationOf(main, openvino);
   const exporter = exporterOf(main);
   return {
     ...servedAs(kind, support),
@@ -112,9 +111,8 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
     architecture: config.architecture,
     parameters,
     parameterSize: parameterSize(parameters),
-    quantization: quantization.name,
-    ...(quantization.groupSize !== undefined && { groupSize: quantization.groupSize }),
-    ...(quantization.symmetric !== undefined && { symmetric: quantization.symmetric }),
+    quantization,
+    ...scales,
     contextLength: contextOf(config, embedder).contextLength ?? USUAL_CONTEXT,
     embeddingLength: embedder?.dimensions ?? config.embeddingLength,
     kvValuesPerToken: config.kvValuesPerToken,
@@ -130,8 +128,8 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
       architecture: config.architecture,
       parameters,
       attentions: main.attentions,
-      quantization: quantization.name,
-      ...quantization,
+      quantization,
+      ...scales,
       ...(exporter["openvino"] !== undefined && { writtenBy: exporter["openvino"] }),
     }),
   };

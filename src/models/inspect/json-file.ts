@@ -26,8 +26,25 @@ export async function readJsonFile(directory: string, file: string): Promise<Jso
   return text === undefined ? undefined : parseJsonObject(text);
 }
 
+/**
+ * A JSON object in a file of a model that may lie elsewhere; undefined where it has no such file.
+ * @param read the text of a file of the model; undefined where it has none
+ * @throws Error "config.json is no JSON object"
+ */
+export async function readJsonObject(
+  read: (file: string) => Promise<string | undefined>,
+  file: string,
+): Promise<Json | undefined> {
+  const text = await read(file);
+  try {
+    return text === undefined ? undefined : parseJsonObject(text);
+  } catch (error) {
+    throw new Error(`${file} ${(error as Error).message}`);
+  }
+}
+
 /** @throws Error "is no JSON object" */
-export function parseJsonObject(text: string): Json {
+function parseJsonObject(text: string): Json {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -17,7 +17,7 @@ export const freeSpace: FreeSpace = async (folder) => {
  * Compares what is still to be written with what is free.
  * @throws ProxyError storage_full, with how much is missing
  */
-export async function requireSpace(folder: string, bytes: number, free: FreeSpace = freeSpace): Promise<void> {
+export async function requireSpace(folder: string, bytes: number, free: FreeSpace): Promise<void> {
   if (bytes === 0) return;
   const missing = bytes + RESERVE - (await free(folder));
   if (missing > 0) throw storageFull(bytes, missing);

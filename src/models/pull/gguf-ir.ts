@@ -15,7 +15,7 @@ export const IR_COMMAND = "npu-proxy (IR beside the GGUF file, by GenAI's reader
 export interface IrKitchen {
   /** Absent: none is made. */
   readonly ggufConverter?: GgufConverter;
-  readonly freeSpace?: FreeSpace;
+  readonly freeSpace: FreeSpace;
 }
 
 /** Whether these are the files of a GGUF model with its IR. */

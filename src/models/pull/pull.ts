@@ -19,7 +19,6 @@ import { Backoff } from "./backoff.ts";
 import { Broadcast } from "./broadcast.ts";
 import type { Converter } from "./convert.ts";
 import { download } from "./download.ts";
-import { freeSpace } from "./free-space.ts";
 import { IR_COMMAND, type IrKitchen, keepIr, lacksIr } from "./gguf-ir.ts";
 import { acquireLock, tryLock } from "./lock.ts";
 import { convert, planConversion } from "./pull-conversion.ts";
@@ -27,7 +26,7 @@ import { beginPull, endPull, type PullFolder, pullFolder } from "./pull-folder.t
 import { findTarget, type Target } from "./pull-target.ts";
 import { type Selection, selectFiles } from "./selection.ts";
 import { completeManifest, manifestOf, storedFiles } from "./stored-files.ts";
-import { PATIENCE, type Patience } from "./transfer.ts";
+import type { Patience } from "./transfer.ts";
 
 export interface PullerOptions extends IrKitchen {
   readonly hub: Hub;
@@ -39,7 +38,7 @@ export interface PullerOptions extends IrKitchen {
   readonly converter?: Converter;
   /** Puts a folder of verified and flushed files into the store. @throws ProxyError model_invalid, invalid_request */
   readonly finish: (staged: string, manifest: Manifest) => Promise<Model>;
-  readonly patience?: Patience;
+  readonly patience: Patience;
 }
 
 export interface PullOptions {
@@ -179,7 +178,7 @@ class Pull {
     resolved: Resolved,
     { format, files }: Selection,
   ): Promise<void> {
-    const { hub, shelves, converter, patience = PATIENCE, freeSpace: space = freeSpace } = this.#options;
+    const { hub, shelves, converter, patience, freeSpace } = this.#options;
     const { repository, commit } = source;
     const token = this.#request.token;
     const what = { hub, repository, commit, files, token };
@@ -201,7 +200,7 @@ class Pull {
         ...what,
         folder,
         patience,
-        freeSpace: space,
+        freeSpace,
         similar: await storedFiles(shelves, repository),
         emit: this.#emit,
       },
@@ -246,7 +245,7 @@ class Pull {
 
   /** Asks the hub for metadata, as often as it takes. */
   #ask<T>(ask: () => Promise<T>): Promise<T> {
-    const backoff = new Backoff((this.#options.patience ?? PATIENCE).backoffMs, this.#signal);
+    const backoff = new Backoff(this.#options.patience.backoffMs, this.#signal);
     return backoff.insist(ask, (reason, seconds) => this.#emit({ type: "retry", file: "", reason, seconds }));
   }
 

@@ -1,8 +1,7 @@
 /** Files that were made on this machine, once they are finished. */
-import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { recordOf } from "../store/derive.ts";
-import { syncFolder } from "../store/durable-file.ts";
+import { syncFile, syncFolder } from "../store/durable-file.ts";
 import type { ManifestFile } from "../store/manifest.ts";
 
 /** Hashes files of a folder and flushes them with the folders that they lie in. @param paths within the folder, with "/" */
@@ -15,18 +14,9 @@ export async function settle(
   const folders = new Set([folder]);
   for (const path of paths) {
     settled.push(await recordOf(folder, path, signal));
-    await flush(join(folder, path));
+    await syncFile(join(folder, path));
     folders.add(dirname(join(folder, path)));
   }
   for (const path of folders) await syncFolder(path);
   return settled;
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -3,6 +3,7 @@
  * changed, left alone while the hub wants that, and believed only when its hash is right.
  */
 import { ProxyError } from "../../core/errors.ts";
+import { BodyReader } from "../body-reader.ts";
 import type { Hub } from "../hub/hub.ts";
 import { hubErrorOf, unreachable } from "../hub/hub-error.ts";
 import type { HubFile } from "../hub/hub-file.ts";
@@ -33,12 +34,6 @@ export interface TransferOptions {
   /** Bytes that have come and are on their way to the disk, or there. */
   readonly onProgress: (bytes: number) => void;
   readonly onRetry: (reason: string, seconds: number) => void;
-}
-
-/** A body being read: Bun's reader and node's differ in their types. */
-interface Body {
-  read(): Promise<{ readonly value?: Uint8Array | undefined }>;
-  cancel(reason: unknown): Promise<void>;
 }
 
 /** Below this, what arrived of a file is not worth keeping the ETag for. */
@@ -98,10 +93,6 @@ async function fetchRest(part: PartFile, etag: string | undefined, options: Tran
   const { stallMs } = patience;
   using watch = new StallWatch({ host: hub.host, path: file.path, stallMs, signal: options.signal });
   const { signal } = watch;
-  let body: Body | undefined;
-  // A read that waits does not look at the signal by itself; and a body that nobody cancels keeps its connection.
-  const leave = (): void => void body?.cancel(signal.reason).catch(() => undefined);
-  signal.addEventListener("abort", leave);
   try {
     const answer = await hub.open(repository, commit, file.path, {
       from: part.size,
@@ -109,27 +100,22 @@ async function fetchRest(part: PartFile, etag: string | undefined, options: Tran
       ...(etag === undefined ? {} : { ifRange: etag }),
       ...(token === undefined ? {} : { token }),
     });
-    const reader: Body = answer.body.getReader();
-    body = reader;
+    using body = new BodyReader(answer.body, signal);
     if (answer.start !== part.size) await part.restart();
     if (file.size > WORTH_RESUMING && answer.etag !== etag) await part.keepEtag(answer.etag);
     while (part.size < file.size) {
-      const { value } = await reader.read().catch((error: unknown) => {
+      const piece = await body.read().catch((error: unknown) => {
         throw broken(options, part.size, error);
       });
-      signal.throwIfAborted();
-      if (value === undefined) throw broken(options, part.size);
+      if (piece === undefined) throw broken(options, part.size);
       // More than was announced is not even looked at: the hash decides about what is there.
-      await part.append(value.subarray(0, file.size - part.size));
+      await part.append(piece.subarray(0, file.size - part.size));
       watch.heard();
       onProgress(part.size);
     }
   } catch (error) {
     signal.throwIfAborted();
     throw error;
-  } finally {
-    signal.removeEventListener("abort", leave);
-    leave();
   }
 }
 

@@ -1,9 +1,10 @@
 /** Uploaded files by their SHA-256 (Ollama's /api/blobs), until a model is made of them: <models>/.blobs/sha256-<hex>. */
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ProxyError } from "../../core/errors.ts";
-import { syncFolder } from "./durable-file.ts";
+import { BodyReader } from "../body-reader.ts";
+import { writeDurable } from "./durable-file.ts";
 
 const DIGEST = /^sha256[:-]([0-9a-f]{64})$/;
 
@@ -17,19 +18,7 @@ export interface Blobs {
 
 export function blobsOf(models: string): Blobs {
   const folder = join(models, ".blobs");
-  /** The only place where a digest becomes a path. */
-  const pathOf = (digest: string): string => {
-    const hex = DIGEST.exec(digest)?.[1];
-    if (hex === undefined)
-      throw new ProxyError(
-        "invalid_request",
-        "This is no digest of a blob. Expected sha256: and 64 lower-case hex digits.",
-        {
-          param: "digest",
-        },
-      );
-    return join(folder, `sha256-${hex}`);
-  };
+  const pathOf = (digest: string): string => join(folder, `sha256-${hexOf(digest)}`);
   const has = async (digest: string): Promise<boolean> =>
     await stat(pathOf(digest)).then(
       (file) => file.isFile(),
@@ -39,53 +28,41 @@ export function blobsOf(models: string): Blobs {
     pathOf,
     has,
     async write(digest, content, signal) {
-      const target = pathOf(digest);
-      if (await has(digest)) {
-        await content.cancel();
-        return;
-      }
-      await mkdir(folder, { recursive: true });
+      if (await has(digest)) return await content.cancel();
       // Two uploads of one blob may run side by side: each writes a file of its own, and the later rename changes nothing.
-      const temporary = join(folder, `upload-${randomBytes(8).toString("hex")}`);
-      try {
-        const hex = await receive(content, temporary, signal);
-        if (target !== pathOf(`sha256:${hex}`))
-          throw new ProxyError(
-            "invalid_request",
-            `The content's digest is sha256:${hex}, not the one it was sent as. Upload it again.`,
-            { param: "digest" },
-          );
-        await rename(temporary, target);
-        await syncFolder(folder);
-      } finally {
-        await rm(temporary, { force: true });
-      }
+      await writeDurable(pathOf(digest), checked(content, hexOf(digest), signal));
     },
   };
 }
 
-/** Writes and flushes a stream; returns its SHA-256. */
-async function receive(content: ReadableStream<Uint8Array>, target: string, signal: AbortSignal): Promise<string> {
+/** The 64 hex digits of a digest: nothing else of one becomes a path. */
+function hexOf(digest: string): string {
+  const hex = DIGEST.exec(digest)?.[1];
+  if (hex !== undefined) return hex;
+  throw new ProxyError(
+    "invalid_request",
+    "This is no digest of a blob. Expected sha256: and 64 lower-case hex digits.",
+    { param: "digest" },
+  );
+}
+
+/** The pieces of an upload, as they come. @throws ProxyError invalid_request at the end of one that has another digest */
+async function* checked(
+  content: ReadableStream<Uint8Array>,
+  wanted: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
   const hash = createHash("sha256");
-  const file = await open(target, "wx");
-  const reader = content.getReader();
-  // A reader that waits for an upload that has stalled wakes by this alone.
-  const leave = (): void => void reader.cancel(signal.reason).catch(() => undefined);
-  signal.addEventListener("abort", leave, { once: true });
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) break;
-      hash.update(value);
-      await file.writeFile(value);
-    }
-    await file.sync();
-    return hash.digest("hex");
-  } finally {
-    signal.removeEventListener("abort", leave);
-    await reader.cancel().catch(() => undefined);
-    await file.close();
+  using body = new BodyReader(content, signal);
+  for (let piece = await body.read(); piece; piece = await body.read()) {
+    hash.update(piece);
+    yield piece;
   }
+  const hex = hash.digest("hex");
+  if (hex !== wanted)
+    throw new ProxyError(
+      "invalid_request",
+      `The content's digest is sha256:${hex}, not the one it was sent as. Upload it again.`,
+      { param: "digest" },
+    );
 }

@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, open, realpath, rm, stat } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { ProxyError } from "../../core/errors.ts";
 import { isSafePath } from "../hub/hub-file.ts";
-import { syncFolder } from "./durable-file.ts";
+import { syncFile, syncFolder } from "./durable-file.ts";
 import { hashOf } from "./file-hash.ts";
 import { filesOf } from "./folders.ts";
 import { MANIFEST, type ManifestFile, readManifest } from "./manifest.ts";
@@ -83,8 +83,7 @@ export async function place(from: string, target: string, sharing: Sharing, sign
 async function isCloned(source: string, target: string): Promise<boolean> {
   try {
     await copyFile(source, target, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
-    await using file = await open(target, "r+");
-    await file.sync();
+    await syncFile(target);
     return true;
   } catch {
     await rm(target, { force: true });

@@ -11,8 +11,8 @@ import { deriveFolder, place, recordOf } from "./derive.ts";
 import { syncFolder } from "./durable-file.ts";
 import { isModelFolder } from "./folders.ts";
 import { MANIFEST, type Manifest, type ManifestFile, readManifest } from "./manifest.ts";
+import { notFound } from "./not-found.ts";
 import type { Shelves } from "./shelves.ts";
-import { notFound } from "./store.ts";
 
 /** Where ingredients are looked for. */
 export interface Pantry {
@@ -66,14 +66,7 @@ async function ofModel(from: string, { shelves, catalog }: Pantry, signal: Abort
 
 async function notPulled(from: string, shelves: Shelves, catalog: Catalog): Promise<ProxyError> {
   const reference = parseReference(from);
-  if (reference.kind === "model" && !catalog.find(reference))
-    return notFound(
-      from,
-      catalog.nearest(
-        from,
-        (await shelves.all()).map(({ name }) => name),
-      ),
-    );
+  if (reference.kind === "model" && !catalog.find(reference)) return await notFound(from, shelves, catalog.nearest);
   return new ProxyError(
     "model_not_found",
     `model '${from}' not found on this machine. Run \`npu-proxy pull ${from}\` first.`,

@@ -2,6 +2,7 @@
 import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { CompiledModels } from "../../core/compiled.ts";
 import type { PruneReport } from "../../core/library.ts";
 import { tryLock } from "../pull/lock.ts";
 import { originOf } from "../pull/pull-folder.ts";
@@ -10,12 +11,12 @@ import { discard, heal, placeOf, previousFolders } from "./folders.ts";
 export interface PruneOptions {
   /** The user's store. */
   readonly models: string;
-  /** Blobs that devices' compilers left, named by OpenVINO: nothing in a name tells whose it is, so age decides. */
-  readonly compiled: string;
+  /** What devices' compilers made. */
+  readonly compiled: CompiledModels;
 }
 
 const HOUR = 3_600_000;
-/** A blob that no load has read for this long is compiled again when it is needed. */
+/** What no load has used for this long is compiled again when it is needed. */
 const UNUSED = 30 * 24 * HOUR;
 
 /** Something that can go, or what it is kept for. */
@@ -113,10 +114,14 @@ async function blobs(models: string): Promise<Item[]> {
     }));
 }
 
-async function unused(compiled: string): Promise<Item[]> {
-  return (await filesIn(compiled))
-    .filter(({ used }) => Date.now() - used > UNUSED)
-    .map(({ path, bytes }) => ({ what: "compiled blob", bytes, remove: () => rm(path, { force: true }) }));
+async function unused(compiled: CompiledModels): Promise<Item[]> {
+  return (await compiled.list())
+    .filter(({ used, inUse }) => !inUse && Date.now() - used.getTime() > UNUSED)
+    .map(({ key, origin, bytes }) => ({
+      what: origin ? `${origin.model} compiled for ${origin.device}` : "compiled blob",
+      bytes,
+      remove: async () => void (await compiled.remove(key)),
+    }));
 }
 
 interface Found {

@@ -2,13 +2,14 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { asProxyError, ProxyError } from "../../core/errors.ts";
-import type { DamagedModel, Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
+import type { DamagedModel, Inventory, Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";
 import { inspectModel } from "../inspect/inspect.ts";
 import { DEFAULT_TAG } from "../reference.ts";
-import { readTuning } from "../tuning.ts";
+import { readTuning, tuningFrom } from "../tuning.ts";
 import { discard, filesOf, fingerprintOf, isModelFolder, previousOf } from "./folders.ts";
 import { MANIFEST, type Manifest, readManifest } from "./manifest.ts";
+import { type Nearest, notFound } from "./not-found.ts";
 import type { Shelved, Shelves } from "./shelves.ts";
 
 export interface ModelStoreOptions {
@@ -16,8 +17,7 @@ export interface ModelStoreOptions {
   /** Where models.json may lie. */
   readonly configDirectory: string;
   readonly observer: Observer;
-  /** Names that a misspelt one may have meant, of those given and of the catalogue's. */
-  readonly nearest: (name: string, others: readonly string[]) => readonly string[];
+  readonly nearest: Nearest;
 }
 
 /** A store over model folders. What it read of a folder is kept until a file in it changes. */
@@ -49,13 +49,14 @@ export function createModelStore({ shelves, configDirectory, observer, nearest }
     }
   };
 
-  /** Every folder of a model, looked at again where it changed. */
-  const look = async (): Promise<{ readonly models: readonly Model[]; readonly damaged: readonly DamagedModel[] }> => {
+  /** Every folder of a model is looked at again where it changed. */
+  const inventory = async (): Promise<Inventory> => {
     const all = await shelves.all();
     for (const folder of read.keys()) if (!all.some((shelved) => shelved.folder === folder)) read.delete(folder);
     const looks = await Promise.allSettled(all.map(inspect));
+    const models = looks.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     return {
-      models: looks.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])),
+      models: models.sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1)),
       damaged: all.flatMap(({ folder }) => read.get(folder)?.damaged ?? []),
     };
   };
@@ -69,31 +70,15 @@ export function createModelStore({ shelves, configDirectory, observer, nearest }
         "model_not_found",
         `The draft model '${entry.draft_model}' that models.json names for '${name}' is not found.`,
       );
-    return {
-      ...(entry.chat_template !== undefined && { chatTemplate: entry.chat_template }),
-      ...(entry.prompt_lookup !== undefined && { promptLookup: entry.prompt_lookup }),
-      ...(draft && { draft: { name: draft.name, directory: draft.folder } }),
-    };
+    return { ...tuningFrom(entry), ...(draft && { draft: { name: draft.name, directory: draft.folder } }) };
   };
 
   return {
-    async list() {
-      const { models } = await look();
-      return [...models].sort((a, b) => b.modified.getTime() - a.modified.getTime() || (a.name < b.name ? -1 : 1));
-    },
-    async damaged() {
-      return (await look()).damaged;
-    },
+    inventory,
+    list: async () => (await inventory()).models,
     async get(name) {
       const shelved = await shelves.find(name);
-      if (!shelved)
-        throw notFound(
-          name,
-          nearest(
-            name,
-            (await shelves.all()).map((other) => other.name),
-          ),
-        );
+      if (!shelved) throw await notFound(name, shelves, nearest);
       return { ...(await inspect(shelved)), tuning: await tuningOf(shelved.name) };
     },
     answered({ name, directory, digest }) {
@@ -111,12 +96,6 @@ export function createModelStore({ shelves, configDirectory, observer, nearest }
         });
     },
   };
-}
-
-/** Not in any store. Ollama's clients look for "not found" and ours for the names. */
-export function notFound(name: string, near: readonly string[] = []): ProxyError {
-  const advice = near.length === 0 ? "" : `. Did you mean ${near.join(" or ")}?`;
-  return new ProxyError("model_not_found", `model '${name.slice(0, 200)}' not found${advice}`, { param: "model" });
 }
 
 /** Why a model cannot be read, without the name that it is told beside. */

@@ -176,6 +176,8 @@ Napi::Value to_js(Napi::Env env, const std::vector<Device>& devices) {
     item.Set("fullName", device.full_name);
     if (!device.architecture.empty()) item.Set("architecture", device.architecture);
     if (!device.driver.empty()) item.Set("driver", device.driver);
+    if (!device.address.empty()) item.Set("address", device.address);
+    if (device.memory_bytes > 0) item.Set("memoryBytes", device.memory_bytes);
     if (!device.precisions.empty()) {
       auto precisions = Napi::Array::New(env, device.precisions.size());
       for (uint32_t at = 0; at < device.precisions.size(); ++at) precisions[at] = device.precisions[at];

@@ -11,7 +11,7 @@ namespace npu_proxy {
 namespace {
 
 bool is_there(const std::string& device) {
-  const std::vector<Device> devices = find_devices();
+  const std::vector<Device> devices = find_devices(device.substr(0, device.find('.')));
   return std::any_of(devices.begin(), devices.end(),
                      [&](const Device& found) { return found.name.rfind(device, 0) == 0; });
 }

@@ -47,8 +47,10 @@ Napi::Value check(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value devices(const Napi::CallbackInfo& info) {
-  return run(info.Env(), Code::device,
-             [] { return [found = find_devices()](Napi::Env env) { return to_js(env, found); }; });
+  if (!info[0].IsString()) throw Napi::TypeError::New(info.Env(), "devices needs the kind of device.");
+  return run(info.Env(), Code::device, [kind = info[0].As<Napi::String>().Utf8Value()] {
+    return [found = find_devices(kind)](Napi::Env env) { return to_js(env, found); };
+  });
 }
 
 Napi::Value load_tokenizer(const Napi::CallbackInfo& info) {

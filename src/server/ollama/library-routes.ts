@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import type * as v from "valibot";
 import { asProxyError, ProxyError } from "../../core/errors.ts";
 import type { CreateRequest, PullEvent } from "../../core/library.ts";
+import { wishOf } from "../../core/wish.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { jsonOnly, pageGuard } from "../middleware/page-guard.ts";
@@ -33,11 +34,13 @@ export function libraryRoutes(options: Required<ServerOptions>): Hono<ServerEnv>
 
   app.post("/api/show", async (c) => {
     const requested = nameOf(c, check(nameRequest, await body(c)));
+    // The device that `run NAME@cpu` asks for is not a part of what the model is.
+    const { model } = wishOf(requested, undefined);
     try {
-      return c.json(show(await models.get(requested), requested));
+      return c.json(show(await models.get(model), requested));
     } catch (error) {
       if (asProxyError(error).code !== "model_not_found" || pullsByItself(c)) throw error;
-      return c.json(shownRemote(await library.describe(requested, c.req.raw.signal), requested));
+      return c.json(shownRemote(await library.describe(model, c.req.raw.signal), requested));
     }
   });
 
@@ -50,7 +53,9 @@ export function libraryRoutes(options: Required<ServerOptions>): Hono<ServerEnv>
     const request = { name, ...(token && { token }), ...(asked.ir && { keepIr: true }) };
     const pull = library.pull(request, AbortSignal.any([c.req.raw.signal, work.signal]));
     const told = (error: ProxyError): ProxyError => prefixed(error, lines.error(error).error);
-    const events = await begun(pull).catch((error: unknown) => Promise.reject(told(asProxyError(error))));
+    const events = await begun(warmed(pull, asked.warm === false ? undefined : options.warmAfterPull)).catch(
+      (error: unknown) => Promise.reject(told(asProxyError(error))),
+    );
     if (asked.stream === false) return c.json(await last(events, (event) => lines.line(event), told));
     return answerStream<PullEvent>(c, options, {
       source: events,
@@ -164,6 +169,14 @@ function nameOf(c: Context<ServerEnv>, { model, name }: v.InferOutput<typeof nam
 /** Ollama's own clients pull a model when /api/show says 404 (its cmd.go): they are never told of one that is not here. */
 function pullsByItself(c: Context<ServerEnv>): boolean {
   return /^ollama/i.test(c.req.header("User-Agent") ?? "");
+}
+
+/** A pull, after which `warm` gets a model that is new ready for its first request. */
+async function* warmed(events: AsyncIterable<PullEvent>, warm: ServerOptions["warmAfterPull"]) {
+  for await (const event of events) {
+    if (event.type === "done" && !event.unchanged) warm?.(event.model);
+    yield event;
+  }
 }
 
 /** A bearer token of the hub; any other is a key that some clients always send. */

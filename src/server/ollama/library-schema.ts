@@ -15,11 +15,12 @@ export const nameRequest = v.looseObject(named);
 /** Printable ASCII: it becomes a header. */
 const token = v.pipe(text, v.regex(/^[!-~]{0,512}$/, "must be a token of the hub"));
 
-/** `ir` is ours: keep a GGUF model in OpenVINO's format, too. */
+/** Ours: `ir` keeps a GGUF model in OpenVINO's format, too; `warm` loads the model once it is here, unless it is false. */
 export const pullRequest = v.looseObject({
   ...named,
   stream: flag,
   ir: flag,
+  warm: flag,
   huggingface_token: v.nullish(token, ""),
 });
 

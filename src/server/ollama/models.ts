@@ -1,8 +1,11 @@
 import type { Model, Placement } from "../../core/ports.ts";
 import { deviceClass } from "../../core/request.ts";
 import { deviceLabel } from "../device.ts";
+import type { ServerOptions } from "../options.ts";
 
-/** Models stay loaded. Clients want a date, and its distance must fit Go's durations (292 years) and Python's years. */
+type Told = Pick<Required<ServerOptions>, "clock" | "keepAliveMs">;
+
+/** Of what stays for ever. Clients want a date, and its distance must fit Go's durations (292 years) and Python's years. */
 const NEVER = "2222-01-01T00:00:00Z";
 
 /** What listings tell in short; what is not known of a model that was not pulled is "". */
@@ -30,8 +33,16 @@ export function tag(model: Model) {
   };
 }
 
+/** The entries of /api/ps: what is loaded, and what stays longest first, as Ollama sorts them. */
+export function loadedModels(placements: readonly Placement[], told: Told) {
+  return placements
+    .filter(({ phase }) => phase === "ready" || phase === "draining")
+    .map((placement) => running(placement, told))
+    .sort((a, b) => Date.parse(b.expires_at) - Date.parse(a.expires_at));
+}
+
 /** An entry of /api/ps; `size_vram` is what lies outside the CPU: 0 makes Ollama's CLI say "100% CPU". */
-export function running(placement: Placement) {
+function running(placement: Placement, told: Told) {
   const { model, device, memoryBytes } = placement;
   const onCpu = device.emulated || deviceClass(device.name) === "CPU";
   return {
@@ -40,10 +51,27 @@ export function running(placement: Placement) {
     size: memoryBytes,
     digest: model.digest,
     details: details(model),
-    expires_at: NEVER,
+    expires_at: expiry(placement, told),
     size_vram: onCpu ? 0 : memoryBytes,
     context_length: placement.contextLength,
+    // Ours.
     processor: deviceLabel(device),
+    phase: placement.phase,
+    running: placement.running,
+    waiting: placement.waiting,
+    pinned: placement.pinned,
     ...(placement.tuning?.length && { tuning: placement.tuning }),
   };
+}
+
+/**
+ * When it is unloaded if nothing comes. Of one that has work: when that would be if its work ended now. Of one that
+ * leaves after its work: now, which Ollama's command line shows as "Stopping...".
+ */
+function expiry({ phase, expiresAt, pinned, running, waiting }: Placement, { clock, keepAliveMs }: Told): string {
+  const now = clock.date();
+  if (phase === "draining") return now.toISOString();
+  if (expiresAt) return expiresAt.toISOString();
+  const stays = pinned || running + waiting === 0 || keepAliveMs === Number.POSITIVE_INFINITY;
+  return stays ? NEVER : new Date(now.getTime() + keepAliveMs).toISOString();
 }

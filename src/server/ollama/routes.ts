@@ -7,9 +7,10 @@ import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";
 import type { ServerOptions } from "../options.ts";
-import { refuseUnsupported, unsupported } from "../unsupported.ts";
+import { refuseUnsupported } from "../unsupported.ts";
+import { wishesOf } from "../wishes.ts";
 import { formatOf } from "./format.ts";
-import { running, tag } from "./models.ts";
+import { loadedModels, tag } from "./models.ts";
 import { OLLAMA_DEFAULTS } from "./options.ts";
 import {
   chatRequest,
@@ -18,14 +19,22 @@ import {
   UNSUPPORTED_IN_GENERATE,
   UNSUPPORTED_IN_MESSAGE,
 } from "./schema.ts";
-import { chatText, generateText, loadedBody, ollamaTranslator, promptMessages, type TextField } from "./translate.ts";
+import {
+  chatText,
+  generateText,
+  loadedBody,
+  ollamaTranslator,
+  promptMessages,
+  type TextField,
+  withoutText,
+} from "./translate.ts";
 
 /** Unknown options are logged once each, up to this many. */
 const MAX_LOGGED_OPTIONS = 100;
 
 type Asked = Pick<
   v.InferOutput<typeof chatRequest>,
-  "model" | "stream" | "format" | "options" | "logprobs" | "keep_alive"
+  "model" | "stream" | "format" | "options" | "logprobs" | "keep_alive" | "truncate"
 >;
 
 /** Ollama's native API, as Ollama 0.33 and its clients have it. */
@@ -37,14 +46,14 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   app.get("/", (c) => c.text("Ollama is running"));
   app.get("/api/version", (c) => c.json({ version: options.ollamaVersion }));
   app.get("/api/tags", async (c) => {
-    const [models, damaged] = await Promise.all([runtime.models.list(), runtime.models.damaged()]);
+    const { models, damaged } = await runtime.models.inventory();
     // A field that Ollama has not: its clients pass over what they do not know, and mostly it is not there.
     return c.json({ models: models.map(tag), ...(damaged.length > 0 && { damaged }) });
   });
-  app.get("/api/ps", (c) => c.json({ models: runtime.placements().map(running) }));
+  app.get("/api/ps", (c) => c.json({ models: loadedModels(runtime.placements(), options) }));
 
   app.post("/api/chat", async (c) => {
-    const body = await readJson(c.req.raw, options.maxBodyBytes);
+    const body = await readJson(c.req.raw, options.maxBodyBytes, () => c.get("exchange").bodyRead());
     const asked = check(chatRequest, body);
     refuseUnsupported(body, UNSUPPORTED_IN_CHAT);
     for (const [i, message] of asked.messages.entries())
@@ -56,7 +65,7 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   });
 
   app.post("/api/generate", async (c) => {
-    const body = await readJson(c.req.raw, options.maxBodyBytes);
+    const body = await readJson(c.req.raw, options.maxBodyBytes, () => c.get("exchange").bodyRead());
     const asked = check(generateRequest, body);
     refuseUnsupported(body, UNSUPPORTED_IN_GENERATE);
     refuseThinking(asked.model, body["think"]);
@@ -76,20 +85,23 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
       ...(asked.logprobs && { logprobs: true }),
       ...(grammar && { grammar }),
     };
-    const model = await runtime.models.get(asked.model);
-    const sampling = { ...OLLAMA_DEFAULTS, ...model.defaults, ...explicit };
-    return answerGeneration(
-      c,
-      options,
-      { model: asked.model, found: model, prompt, sampling, stream: asked.stream ?? true },
-      (found) =>
-        ollamaTranslator({
-          model: asked.model,
-          text,
-          clock,
-          loadNs: found.loadNs,
-          elapsedNs: () => exchange.elapsedNs,
-        }),
+    const request = {
+      ...wishesOf(c, asked),
+      prompt,
+      sampling: explicit,
+      defaults: OLLAMA_DEFAULTS,
+      numCtx: asked.options?.["num_ctx"],
+      stream: asked.stream ?? true,
+      truncate: asked.truncate ?? true,
+    };
+    return answerGeneration(c, options, request, (accepted) =>
+      ollamaTranslator({
+        model: asked.model,
+        text,
+        clock,
+        loadNs: () => accepted.loadNs,
+        elapsedNs: () => exchange.elapsedNs,
+      }),
     );
   }
 
@@ -97,14 +109,14 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   async function load(c: Context<ServerEnv>, asked: Asked, text: TextField): Promise<Response> {
     const exchange = c.get("exchange");
     exchange.model = asked.model;
-    if (isZero(asked.keep_alive)) {
-      await runtime.models.get(asked.model);
-      throw unsupported("keep_alive");
+    const wishes = wishesOf(c, asked);
+    const told = { model: asked.model, text, clock };
+    if (wishes.keepAliveMs === 0) {
+      await runtime.unload(wishes);
+      return c.json(withoutText(told, "unload"));
     }
-    const { loadNs } = await runtime.load(asked.model, c.req.raw.signal);
-    return c.json(
-      loadedBody({ model: asked.model, text, clock, loadNs, elapsedNs: () => exchange.elapsedNs }) as object,
-    );
+    const { loadNs } = await runtime.load(wishes, c.req.raw.signal);
+    return c.json(loadedBody({ ...told, loadNs: () => loadNs, elapsedNs: () => exchange.elapsedNs }));
   }
 
   function ignore(option: string): void {
@@ -115,10 +127,6 @@ export function ollamaRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   }
 
   return app;
-}
-
-function isZero(keepAlive: string | number | null | undefined): boolean {
-  return typeof keepAlive === "string" ? /0/.test(keepAlive) && !/[1-9]/.test(keepAlive) : keepAlive === 0;
 }
 
 /** In Ollama's words, which clients match. */

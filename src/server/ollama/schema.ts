@@ -30,6 +30,7 @@ export const message = v.looseObject(
 
 export const chatRequest = v.looseObject({
   model,
+  truncate: flag,
   messages: v.nullish(v.array(message, "must be an array of messages"), []),
   stream: flag,
   format: v.optional(v.unknown()),
@@ -41,6 +42,7 @@ export const chatRequest = v.looseObject({
 
 export const generateRequest = v.looseObject({
   model,
+  truncate: flag,
   prompt: v.nullish(text, ""),
   system: v.nullish(text, ""),
   raw: flag,

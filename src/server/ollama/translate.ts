@@ -4,14 +4,23 @@ import type { GenerateEvent, Message, TokenLogprob } from "../../core/request.ts
 import type { Dialect, Translator, Whole } from "../dialect.ts";
 import { logprobOf } from "../logprob.ts";
 
-/** Ollama's errors: `{"error": text}`, in the words that its clients look for; gin's plain text for unknown addresses. */
+/**
+ * Ollama's errors: `{"error": text}`, in the words that its clients look for; gin's plain text for unknown addresses.
+ * Ours besides: `available_devices`, where that is what is wrong.
+ */
 export const ollamaDialect: Dialect = {
   errorBody(error, model) {
     if (error.code === "route_not_found") return "404 page not found";
     if (error.code === "method_not_allowed") return "405 method not allowed";
-    return { error: errorText(error, model) };
+    return errorLine(error, model);
   },
 };
+
+/** An error as an object. */
+export function errorLine(error: ProxyError, model: string | undefined) {
+  const { availableDevices } = error;
+  return { error: errorText(error, model), ...(availableDevices && { available_devices: availableDevices }) };
+}
 
 /** An error's sentence; clients look for "not found" in that of a missing model. */
 export function errorText(error: ProxyError, model: string | undefined): string {
@@ -31,7 +40,8 @@ export interface OllamaAnswer {
   readonly model: string;
   readonly text: TextField;
   readonly clock: Clock;
-  readonly loadNs: number;
+  /** What loading the model cost, in ns; asked when it is told: the answer may still move to another device. */
+  loadNs(): number;
   /** Since the request arrived, in ns. */
   elapsedNs(): number;
 }
@@ -50,7 +60,7 @@ export function ollamaTranslator(answer: OllamaAnswer): Translator {
     ...part(text, true, logprobs),
     done_reason: reason,
     total_duration: answer.elapsedNs(),
-    load_duration: Math.round(answer.loadNs),
+    load_duration: Math.round(answer.loadNs()),
     prompt_eval_count: usage.promptTokens,
     prompt_eval_duration: Math.round(usage.promptNs),
     eval_count: usage.completionTokens,
@@ -64,22 +74,23 @@ export function ollamaTranslator(answer: OllamaAnswer): Translator {
       // A token whose text is held back still has its log probability.
       return event.text === "" && !event.logprobs?.length ? "" : line(part(event.text, false, event.logprobs));
     },
-    error: (error) => line({ error: errorText(error, answer.model) }),
+    error: (error) => line(errorLine(error, answer.model)),
     whole: (whole: Whole) => last(whole),
   };
 }
 
 /** The answer to an empty prompt: the model is loaded. */
-export function loadedBody(answer: OllamaAnswer): unknown {
+export function loadedBody(answer: OllamaAnswer) {
   return {
-    model: answer.model,
-    created_at: answer.clock.date().toISOString(),
-    ...answer.text(""),
-    done: true,
-    done_reason: "load",
+    ...withoutText(answer, "load"),
     total_duration: answer.elapsedNs(),
-    load_duration: Math.round(answer.loadNs),
+    load_duration: Math.round(answer.loadNs()),
   };
+}
+
+/** The answer to an empty prompt that is to be kept for no time: the model is unloaded, or will be once it has no work. */
+export function withoutText({ model, clock, text }: Omit<OllamaAnswer, "loadNs" | "elapsedNs">, reason: string) {
+  return { model, created_at: clock.date().toISOString(), ...text(""), done: true, done_reason: reason };
 }
 
 /** /api/generate's system and prompt as a conversation. */

@@ -1,10 +1,12 @@
 import { Hono } from "hono";
 import type { Model } from "../../core/ports.ts";
+import { wishOf } from "../../core/wish.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";
 import type { ServerOptions } from "../options.ts";
 import { refuseUnsupported } from "../unsupported.ts";
+import { wishesOf } from "../wishes.ts";
 import { chatRequest, UNSUPPORTED, UNSUPPORTED_IN_STRUCTURED_OUTPUTS } from "./schema.ts";
 import { messagesOf, openaiTranslator, samplingOf } from "./translate.ts";
 
@@ -19,11 +21,11 @@ export function openaiRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   app.get("/v1/models/:id{.+}", async (c) => {
     const id = c.req.param("id");
     c.get("exchange").model = id;
-    return c.json(entry(await runtime.models.get(id)));
+    return c.json(entry(await runtime.models.get(wishOf(id, undefined).model)));
   });
 
   app.post("/v1/chat/completions", async (c) => {
-    const body = await readJson(c.req.raw, options.maxBodyBytes);
+    const body = await readJson(c.req.raw, options.maxBodyBytes, () => c.get("exchange").bodyRead());
     const asked = check(chatRequest, body);
     refuseUnsupported(body, UNSUPPORTED);
     refuseUnsupported(asked.structured_outputs ?? {}, UNSUPPORTED_IN_STRUCTURED_OUTPUTS, "structured_outputs.");
@@ -31,13 +33,13 @@ export function openaiRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
     const messages = messagesOf(asked);
     const sampling = samplingOf(asked);
     const choices = asked.n ?? 1;
-    const model = await runtime.models.get(asked.model);
     const request = {
-      model: asked.model,
-      found: model,
+      ...wishesOf(c, asked),
       prompt: { kind: "chat", messages },
-      sampling: { ...model.defaults, ...sampling },
+      sampling,
+      numCtx: asked.num_ctx,
       stream: asked.stream ?? false,
+      truncate: false,
       choices,
     } as const;
     return answerGeneration(c, options, request, () =>

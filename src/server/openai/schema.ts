@@ -88,6 +88,9 @@ export const chatRequest = v.looseObject({
   guided_json: json,
   guided_regex: source,
   guided_grammar: source,
+  // Ollama's, by its names.
+  keep_alive: v.nullish(v.union([v.number(), v.string()], 'must be a number of seconds or a duration such as "5m"')),
+  num_ctx: v.nullish(v.number("must be a number of tokens")),
 });
 
 export type ChatRequest = v.InferOutput<typeof chatRequest>;

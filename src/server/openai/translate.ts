@@ -8,15 +8,29 @@ import { unsupported } from "../unsupported.ts";
 import { grammarOf } from "./grammar.ts";
 import type { ChatRequest } from "./schema.ts";
 
-/** OpenAI's errors: `{"error": {message, type, param, code}}`. */
+/** OpenAI's errors: `{"error": {message, type, param, code}}`; ours besides: `available_devices`, where that is what is wrong. */
 export const openaiDialect: Dialect = {
-  errorBody(error) {
-    const type = statusOf(error.code) < 500 ? "invalid_request_error" : "server_error";
+  // Its SDKs know a server that is too busy by this status, and try again by themselves.
+  statuses: { queue_full: 429 },
+  errorBody({ code, message, param, availableDevices }) {
     return {
-      error: { message: error.message, type, param: error.param ?? PARAM[error.code] ?? null, code: error.code },
+      error: {
+        message,
+        type: openaiType(code),
+        param: param ?? PARAM[code] ?? null,
+        code,
+        ...(availableDevices && { available_devices: availableDevices }),
+      },
     };
   },
 };
+
+/** OpenAI's word for the kind of an error. */
+export function openaiType(code: ErrorCode): string {
+  const status = statusOf(code, openaiDialect);
+  if (status === 429) return "rate_limit_error";
+  return status < 500 ? "invalid_request_error" : "server_error";
+}
 
 /** The field that an error is about where its thrower, who knows no API, did not name one. */
 const PARAM: Partial<Record<ErrorCode, string>> = { model_not_found: "model", context_length_exceeded: "messages" };

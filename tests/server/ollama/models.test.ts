@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseModelfile } from "../../../src/core/modelfile.ts";
-import { CPU, DEMO, NPU, startScripted } from "../../support/scripted-runtime.ts";
+import { CPU, DEMO, NPU, PLACED, startScripted } from "../../support/scripted-runtime.ts";
 
 const details = {
   parent_model: "",
@@ -39,12 +39,7 @@ test("/api/tags tells of models that cannot be read beside the others, and says 
 
 test("/api/ps lists placements, and an emulated NPU as what it is", async () => {
   await using server = await startScripted();
-  const placed = { model: DEMO, contextLength: 1151, memoryBytes: 5000, running: 0 };
-  server.runtime.loaded = [
-    { ...placed, device: NPU },
-    { ...placed, device: { ...NPU, emulated: false } },
-    { ...placed, device: CPU },
-  ];
+  server.runtime.loaded = [PLACED, { ...PLACED, device: { ...NPU, emulated: false } }, { ...PLACED, device: CPU }];
   const { models } = (await (await fetch(`${server.url}/api/ps`)).json()) as { models: Record<string, unknown>[] };
   expect(models[0]).toEqual({
     name: "demo:latest",
@@ -56,12 +51,52 @@ test("/api/ps lists placements, and an emulated NPU as what it is", async () => 
     size_vram: 0,
     context_length: 1151,
     processor: "NPU (emulated on CPU)",
+    phase: "ready",
+    running: 0,
+    waiting: 0,
+    pinned: false,
   });
   expect(models.map((model) => [model["processor"], model["size_vram"]])).toEqual([
     ["NPU (emulated on CPU)", 0],
     ["NPU", 5000],
     ["CPU", 0],
   ]);
+});
+
+test("/api/ps tells until when each stays, the longest first, and of nothing that is not loaded", async () => {
+  const clock = { now: () => 0, date: () => new Date("2026-05-05T05:00:00Z") };
+  await using server = await startScripted({ clock, keepAliveMs: 60_000 });
+  const named = (name: string) => ({ ...PLACED, model: { ...DEMO, name } });
+  server.runtime.loaded = [
+    { ...named("leaving"), phase: "draining", running: 1 },
+    { ...named("busy"), running: 1, waiting: 2 },
+    { ...named("idle"), expiresAt: new Date("2026-05-05T05:04:00Z") },
+    { ...named("pinned"), pinned: true, running: 1 },
+    { ...named("kept") },
+    { ...named("coming"), phase: "loading" },
+    { ...named("wanted"), phase: "wanted", waiting: 1 },
+    { ...named("gone"), phase: "unloading" },
+  ];
+  const listed = async (url: string) => {
+    const { models } = (await (await fetch(`${url}/api/ps`)).json()) as { models: Record<string, unknown>[] };
+    return models.map((model) => [
+      model["name"],
+      model["expires_at"],
+      model["phase"],
+      model["running"],
+      model["waiting"],
+    ]);
+  };
+  expect(await listed(server.url)).toEqual([
+    ["pinned", "2222-01-01T00:00:00Z", "ready", 1, 0],
+    ["kept", "2222-01-01T00:00:00Z", "ready", 0, 0],
+    ["idle", "2026-05-05T05:04:00.000Z", "ready", 0, 0],
+    ["busy", "2026-05-05T05:01:00.000Z", "ready", 1, 2],
+    ["leaving", "2026-05-05T05:00:00.000Z", "draining", 1, 0],
+  ]);
+  await using patient = await startScripted({ clock, keepAliveMs: Number.POSITIVE_INFINITY });
+  patient.runtime.loaded = [{ ...named("busy"), running: 1 }];
+  expect(await listed(patient.url)).toEqual([["busy", "2222-01-01T00:00:00Z", "ready", 1, 0]]);
 });
 
 test.each([{ model: "demo" }, { name: "demo", model: "" }])("/api/show takes %j", async (body) => {
@@ -156,6 +191,15 @@ test("/api/show of a model that was not pulled tells what is known, and Ollama's
     404,
     { error: `model 'tiny' not found: There is no model called "tiny" here.` },
   ]);
+});
+
+test("/api/show takes the device off a name, as run gives it", async () => {
+  await using server = await startScripted();
+  const shown = await server.post("/api/show", { model: "demo@cpu" });
+  expect((await shown.json()) as unknown).toMatchObject({
+    pulled: true,
+    model_info: { "general.basename": "demo@cpu" },
+  });
 });
 
 test("/api/show of a model that is not there says not found", async () => {

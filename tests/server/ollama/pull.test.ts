@@ -65,6 +65,24 @@ test("without a stream a pull answers with its last line", async () => {
   expect(answer).toEqual([200, { status: "success", model: "tiny:latest", notes: ["NPU: yes"], unchanged: false }]);
 });
 
+test("what was pulled is made ready for its first request, unless that is not wanted or nothing is new", async () => {
+  const warmed: string[] = [];
+  await using server = await startScripted({ warmAfterPull: (model) => warmed.push(model) });
+  const { library } = server.runtime;
+  const pull = async (body: object) => (await server.post("/api/pull", { model: "tiny", ...body })).text();
+  await pull({});
+  await pull({ stream: false, warm: true });
+  expect(warmed).toEqual(["tiny:latest", "tiny:latest"]);
+  await pull({ warm: false });
+  library.events = [{ type: "done", model: "tiny:latest", notes: [], unchanged: true }];
+  await pull({});
+  library.events = PULLED.slice(0, 3);
+  library.refusal = CUT;
+  await pull({});
+  await pull({ stream: false });
+  expect(warmed).toHaveLength(2);
+});
+
 const GONE = new ProxyError("model_not_found", "The hub has no such repository.");
 const CUT = new ProxyError("download_corrupt", "The file came with other bytes twice.");
 

@@ -96,7 +96,7 @@ test("a choice that is refused is a clean status and leaves none running", async
     return generate(request, signal);
   };
   const response = await server.post(PATH, { ...hello, n: 3, stream: true });
-  expect(response.status).toBe(503);
+  expect(response.status).toBe(429);
   expect(server.runtime.generations).toHaveLength(2);
   for (const { cancelled } of server.runtime.generations) await cancelled;
 });

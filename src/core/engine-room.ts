@@ -1,0 +1,160 @@
+/** Everything behind the runtime's door, put together: placements, routing, memory, devices and what was learnt of them. */
+import { Circuits } from "./circuit.ts";
+import { Completions } from "./completions.ts";
+import { DeviceList } from "./device-list.ts";
+import { asProxyError, ProxyError } from "./errors.ts";
+import { Experience } from "./experience.ts";
+import { pairingOf } from "./home.ts";
+import type { ModelLibrary } from "./library.ts";
+import { type MemorySettings, MemoryWatch } from "./memory-watch.ts";
+import { Placements } from "./placements.ts";
+import type { Clock, EngineHost, Machine, Model, ModelStore, Observer, Timers } from "./ports.ts";
+import { PromptEncoder } from "./prompt-encoder.ts";
+import type { Records } from "./records.ts";
+import type { Candidate, RouteSettings } from "./route.ts";
+import { Routing } from "./routing.ts";
+import type { Ask, RunHost, Times } from "./run.ts";
+
+export interface RuntimeOptions {
+  readonly models: ModelStore;
+  /** An object of functions that need no `this`. */
+  readonly library: ModelLibrary;
+  readonly engines: EngineHost;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly observer: Observer;
+  readonly machine: Machine;
+  readonly records: Records;
+  readonly route: RouteSettings;
+  readonly times: Times;
+  /** How long a model stays loaded after its last request, in ms, where the request does not say. */
+  readonly keepAliveMs: number;
+  /** Requests that a placement on CPU or GPU works on at once. */
+  readonly parallel: number;
+  readonly maxQueue: number;
+  /** 0: no limit. */
+  readonly maxLoaded: number;
+  /** Names of models that are never unloaded. */
+  readonly pinned: readonly string[];
+  readonly memory: MemorySettings;
+}
+
+export class EngineRoom implements RunHost {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly observer: Observer;
+  readonly times: Times;
+  readonly devices: DeviceList;
+  readonly circuits = new Circuits();
+  readonly completions = new Completions();
+  readonly placements: Placements;
+  readonly memory: MemoryWatch;
+  readonly routing: Routing;
+  readonly #options: RuntimeOptions;
+  readonly #experience: Experience;
+
+  /**
+   * @param ending ends probes and loads
+   * @param onWarmUpFailed a placement was loaded and its warm-up failed; it serves all the same
+   */
+  constructor(options: RuntimeOptions, ending: AbortSignal, onWarmUpFailed: () => void) {
+    const { models, engines, clock, timers, observer, machine, records } = options;
+    const { circuits, completions } = this;
+    this.#options = options;
+    this.clock = clock;
+    this.timers = timers;
+    this.observer = observer;
+    this.times = options.times;
+    this.devices = new DeviceList(engines, ending);
+    this.placements = new Placements({
+      engines,
+      clock,
+      timers,
+      observer,
+      schedule: { maxQueue: options.maxQueue, maxLoaded: options.maxLoaded },
+      ending,
+      plan: (home) => this.memory.plan(home),
+      onLoaded: (home, engine, ms) => {
+        this.memory.loaded(home);
+        this.routing.switched(home);
+        this.#experience.loaded(home, engine, ms);
+        if (engine.info.warmUpError !== undefined) onWarmUpFailed();
+      },
+      onLoadFailed: (home, error) => {
+        this.memory.loaded(home);
+        this.routing.switched(home);
+        this.#experience.loadFailed(home, error);
+      },
+      onCrash: (home, error) => this.#experience.crashed(home, error),
+    });
+    this.#experience = new Experience({
+      clock,
+      observer,
+      records,
+      circuits,
+      completions,
+      devices: this.devices,
+      models,
+      othersWait: () => this.placements.waiting > 0,
+    });
+    this.memory = new MemoryWatch({
+      machine,
+      timers,
+      settings: options.memory,
+      placements: this.placements,
+      observer,
+      // What was loaded once left its blob in the compile cache.
+      compiled: ({ model, device }) => records.lastLoad(pairingOf(model, device)) !== undefined,
+    });
+    this.routing = new Routing({
+      settings: options.route,
+      parallel: options.parallel,
+      pinned: options.pinned,
+      clock,
+      observer,
+      records,
+      devices: this.devices,
+      prompts: new PromptEncoder(engines),
+      placements: this.placements,
+      circuits,
+      memory: this.memory,
+    });
+  }
+
+  async enter(
+    model: Model,
+    { device, shape }: Candidate,
+    { keepAliveMs = this.#options.keepAliveMs, ...ask }: Ask,
+    signal: AbortSignal,
+  ): ReturnType<RunHost["enter"]> {
+    const home = this.routing.home(model, device, shape);
+    const loaded = this.placements.isLoaded(home.spec.key);
+    this.memory.watch();
+    try {
+      const seat = await this.placements.enter(home, { ...ask, keepAlive: keepAliveMs * 1e6 }, signal);
+      return { seat, loaded };
+    } catch (thrown) {
+      const error = asProxyError(thrown);
+      if (error.code !== "queue_full") throw error;
+      throw new ProxyError("queue_full", error.message, { retryAfterMs: this.completions.retryAfterMs });
+    }
+  }
+
+  answered(model: Model, { device }: Candidate, { usage }: Parameters<RunHost["answered"]>[2]): void {
+    this.#experience.answered(model, device, usage);
+  }
+
+  failed(model: Model, { device }: Candidate, error: ProxyError): void {
+    this.#experience.failed(model, device, error);
+  }
+
+  undecided(model: Model, { device }: Candidate): void {
+    this.#experience.undecided(model, device);
+  }
+
+  /** Ends every engine and everything that looks after them. */
+  async close(): Promise<void> {
+    this.memory.close();
+    await Promise.all([this.placements.close(), this.#options.engines.close()]);
+  }
+}

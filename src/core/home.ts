@@ -1,0 +1,32 @@
+/** A model, a device, and how it is loaded there. */
+import type { Model, Shape } from "./ports.ts";
+import type { Pairing } from "./records.ts";
+import { type Device, type DeviceInfo, deviceClass } from "./request.ts";
+import type { PlacementSpec } from "./schedule.ts";
+
+export interface Home {
+  readonly spec: PlacementSpec;
+  readonly model: Model;
+  readonly device: DeviceInfo;
+  readonly shape: Shape;
+}
+
+/** A placement's key: one for each model, revision of its files and device. */
+export function keyOf(model: Pick<Model, "name" | "digest">, device: DeviceInfo): string {
+  return `${model.name}@${model.digest}@${device.name}`;
+}
+
+/** A key's model and device. */
+export function keyParts(key: string): { readonly model: string; readonly device: Device } {
+  const [, model = "", device = ""] = /^(.*)@[^@]*@([^@]*)$/.exec(key) ?? [];
+  return { model, device };
+}
+
+export function pairingOf({ digest }: Pick<Model, "digest">, { name }: DeviceInfo): Pairing {
+  return { digest, device: name };
+}
+
+/** An NPU does one model and one request at a time. */
+export function isExclusive(device: DeviceInfo): boolean {
+  return deviceClass(device.name) === "NPU";
+}

@@ -1,0 +1,156 @@
+/** Where a request goes: its prompt counted, the devices as they are now, and the router's decision. */
+import type { Circuits } from "./circuit.ts";
+import type { DeviceList } from "./device-list.ts";
+import { asProxyError } from "./errors.ts";
+import { type Home, isExclusive, keyOf, pairingOf } from "./home.ts";
+import { type Limits, shapeOn } from "./limits.ts";
+import type { MemoryWatch } from "./memory-watch.ts";
+import type { Placements } from "./placements.ts";
+import type { Clock, Model, ModelRequest, Observer, Shape } from "./ports.ts";
+import type { PromptEncoder } from "./prompt-encoder.ts";
+import type { Records } from "./records.ts";
+import type { DeviceInfo, EncodedPrompt, Need } from "./request.ts";
+import type { DeviceState, RouteDecision, RouteQuestion, RouteSettings } from "./route.ts";
+import { route } from "./router.ts";
+import type { PlacementState } from "./schedule.ts";
+import { truncationGoal } from "./truncation.ts";
+
+export interface RoutingOptions {
+  readonly settings: RouteSettings;
+  /** Requests that a placement on CPU or GPU works on at once. */
+  readonly parallel: number;
+  /** Names of models that are never unloaded. */
+  readonly pinned: readonly string[];
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly records: Records;
+  readonly devices: DeviceList;
+  readonly prompts: PromptEncoder;
+  readonly placements: Placements;
+  readonly circuits: Circuits;
+  readonly memory: MemoryWatch;
+}
+
+export class Routing {
+  readonly #options: RoutingOptions;
+  /** Placements that were promised the NPU while another had it: until they are there the next device serves. */
+  readonly #switching = new Set<string>();
+
+  constructor(options: RoutingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The prompt's tokens and where they go; a prompt that is too long is cut where its API asks for that.
+   * @throws ProxyError what the router and the tokenizer throw
+   */
+  async decide(
+    model: Model,
+    request: ModelRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly prompt: EncodedPrompt; readonly decision: RouteDecision }> {
+    const { devices, prompts, observer } = this.#options;
+    await devices.get(signal);
+    const prompt = await prompts.encode(model, request.prompt, signal);
+    try {
+      return { prompt, decision: this.route(model, request, prompt.tokens) };
+    } catch (thrown) {
+      const error = asProxyError(thrown);
+      if (!request.truncate || error.code !== "context_length_exceeded" || error.limit === undefined) throw error;
+      const most = truncationGoal(error.limit, request.sampling.maxTokens);
+      const cut = await prompts.truncate(model, request.prompt, prompt, most, signal);
+      observer.log("debug", "prompt truncated", { id: request.id, from: prompt.tokens, to: cut.tokens });
+      return { prompt: cut, decision: this.route(model, request, cut.tokens) };
+    }
+  }
+
+  /** The decision for a prompt of so many tokens, by the devices that were found last. @throws ProxyError what the router throws */
+  route(
+    model: Model,
+    request: Pick<ModelRequest, "sampling" | "needs" | "device" | "contextLength">,
+    promptTokens: number,
+  ): RouteDecision {
+    const { settings, devices } = this.#options;
+    const limits = { ...settings.limits, ...model.tuning?.limits };
+    const needs: Need[] = [...(request.needs ?? []), ...(request.sampling.logprobs ? (["logprobs"] as const) : [])];
+    const question: RouteQuestion = {
+      promptTokens,
+      outputTokens: request.sampling.maxTokens,
+      contextLength: Math.min(model.contextLength, request.contextLength ?? Number.POSITIVE_INFINITY),
+      modelContextLength: model.contextLength,
+      needs,
+      wish: request.device,
+      fitness: model.fitness,
+      devices: devices.found.map((device) => this.#stateOf(model, device, limits)),
+    };
+    return route(question, { ...settings, limits });
+  }
+
+  home(model: Model, device: DeviceInfo, shape: Shape): Home {
+    const { parallel, pinned } = this.#options;
+    return {
+      model,
+      device,
+      shape,
+      spec: {
+        key: keyOf(model, device),
+        model: model.name,
+        device: device.name,
+        exclusive: isExclusive(device),
+        pinned: model.tuning?.pin === true || pinned.some((name) => withTag(name) === model.name.toLowerCase()),
+        parallel: isExclusive(device) ? 1 : parallel,
+      },
+    };
+  }
+
+  /** The NPU goes to this model as soon as its present one is done; the next device serves meanwhile. */
+  switchTo(model: Model, { npu }: RouteDecision): void {
+    if (!npu) return;
+    const home = this.home(model, npu.device, npu.shape);
+    this.#switching.add(home.spec.key);
+    this.#options.placements.want(home);
+  }
+
+  /** The placement is loaded, or could not be. */
+  switched({ spec }: Home): void {
+    this.#switching.delete(spec.key);
+  }
+
+  #stateOf(model: Model, device: DeviceInfo, limits: Limits): DeviceState {
+    const { records, placements, circuits, memory, clock } = this.#options;
+    const key = keyOf(model, device);
+    const pairing = pairingOf(model, device);
+    const all = placements.list();
+    const own = all.find(({ home }) => home.spec.key === key)?.state;
+    const loaded = own?.phase === "ready" || own?.phase === "draining";
+    const taken = isExclusive(device) && !loaded && all.some(({ state }) => occupies(state, device, key));
+    // Wished for and given up: the scheduler forgets a wish that nobody renews.
+    if (!own) this.#switching.delete(key);
+    const now = clock.now();
+    const shape = shapeOn(device.name, model.contextLength, limits);
+    return {
+      device,
+      loaded,
+      running: own?.running ?? 0,
+      waiting: own?.waiting ?? 0,
+      occupied: taken || this.#switching.has(key) || own?.phase === "draining",
+      circuit: circuits.state(key, now),
+      openMs: circuits.openNs(key, now) / 1e6,
+      tooLarge: loaded ? undefined : memory.tooLarge(this.home(model, device, shape)),
+      unfit: records.unfit(pairing),
+      speed: records.speed(pairing),
+      loadMs: records.lastLoad(pairing)?.ms,
+    };
+  }
+}
+
+/** "demo" is "demo:latest", as listings print it. */
+function withTag(name: string): string {
+  const lower = name.toLowerCase();
+  return /:[^/]*$/.test(lower) ? lower : `${lower}:latest`;
+}
+
+/** Another placement has the device, or is on its way there or away. */
+function occupies({ spec, phase }: PlacementState, device: DeviceInfo, key: string): boolean {
+  return spec.exclusive && spec.device === device.name && spec.key !== key && phase !== "wanted";
+}

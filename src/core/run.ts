@@ -1,0 +1,285 @@
+/** One generation: placed on the best device, moved to the next while nothing was sent, ended by its deadlines. */
+import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
+import type { Seat } from "./placements.ts";
+import type { Answer, Clock, Model, ModelRequest, Observer, RouteReason, Timers } from "./ports.ts";
+import type { DeviceInfo, EncodedPrompt, GenerateEvent } from "./request.ts";
+import type { Candidate, RouteDecision } from "./route.ts";
+import type { Job } from "./schedule.ts";
+
+/** In ms. */
+export interface Times {
+  /** From a request's arrival until it starts, loading included. */
+  readonly queueMs: number;
+  /** From its start to its whole answer; of a stream: to its first token. */
+  readonly inferenceMs: number;
+  /** Between two tokens. */
+  readonly tokenMs: number;
+}
+
+export interface Ask extends Omit<Job, "id" | "placement" | "keepAlive"> {
+  /** As the request has it; undefined: the setting. */
+  readonly keepAliveMs: number | undefined;
+}
+
+/** What a run asks of the runtime. */
+export interface RunHost {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly observer: Observer;
+  readonly times: Times;
+  /** A place on this candidate's placement; `loaded`: it was there already. */
+  enter(
+    model: Model,
+    candidate: Candidate,
+    ask: Ask,
+    signal: AbortSignal,
+  ): Promise<{ readonly seat: Seat; readonly loaded: boolean }>;
+  answered(model: Model, candidate: Candidate, done: Extract<GenerateEvent, { type: "done" }>): void;
+  /** The placement, not the request, failed. */
+  failed(model: Model, candidate: Candidate, error: ProxyError): void;
+  /** Nothing can be said of the placement: the client left, or asked for what cannot be. */
+  undecided(model: Model, candidate: Candidate): void;
+}
+
+/** Failures that say nothing against the request itself: the next device may do better. */
+const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
+  "model_not_loaded",
+  "load_timeout",
+  "device_error",
+  "device_lost",
+  "model_unfit",
+  "insufficient_memory",
+  "runner_crashed",
+  "inference_failed",
+]);
+
+/**
+ * A runner that ended under a request is started anew, one that ran out of memory gets fewer at once: where there is no
+ * other device the same one gets a second chance.
+ */
+const ONCE_MORE: ReadonlySet<ErrorCode> = new Set(["runner_crashed", "device_lost", "insufficient_memory"]);
+
+/** Failures of the engine or its device: they count against the placement. */
+const ENGINE_FAILED: ReadonlySet<ErrorCode> = new Set([
+  "runner_crashed",
+  "device_lost",
+  "device_error",
+  "inference_failed",
+  "token_timeout",
+]);
+
+/** True where another device may do better. */
+export function movesOn(error: ProxyError, signal: AbortSignal): boolean {
+  return !signal.aborted && MOVES_ON.has(error.code);
+}
+
+export class Run implements Answer {
+  readonly model: Model;
+  readonly promptTokens: number;
+  readonly routed: DeviceInfo;
+  /** Settles when nothing of it runs any more; never rejects. */
+  readonly ended: Promise<void>;
+  readonly #host: RunHost;
+  readonly #request: ModelRequest;
+  readonly #prompt: EncodedPrompt;
+  readonly #plan: Candidate[];
+  /** Clock.now() at the request's arrival, in ns. */
+  readonly #arrived: number;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #ended = Promise.withResolvers<void>();
+  #candidate: Candidate;
+  #loadNs = 0;
+  #seat: Seat | undefined;
+  #source: AsyncIterator<GenerateEvent> | undefined;
+  #first: IteratorResult<GenerateEvent> | undefined;
+  #begun: Promise<void> | undefined;
+  #cancelDeadline: () => void = () => undefined;
+  #cancelIdle: () => void = () => undefined;
+  /** Since when, in ns, somebody waits for the next event. */
+  #waitingSince: number | undefined;
+
+  constructor(
+    host: RunHost,
+    what: {
+      readonly request: ModelRequest;
+      readonly model: Model;
+      readonly prompt: EncodedPrompt;
+      readonly decision: RouteDecision;
+      readonly arrived: number;
+    },
+    signal: AbortSignal,
+  ) {
+    this.#host = host;
+    this.#request = what.request;
+    this.#prompt = what.prompt;
+    this.#arrived = what.arrived;
+    this.#signal = signal;
+    this.model = what.model;
+    this.promptTokens = what.prompt.tokens;
+    this.routed = what.decision.routed;
+    this.#plan = [...what.decision.candidates];
+    this.#candidate = what.decision.candidates[0];
+    this.ended = this.#ended.promise;
+  }
+
+  get device(): DeviceInfo {
+    return this.#candidate.device;
+  }
+
+  get reason(): RouteReason {
+    return this.#candidate.reason;
+  }
+
+  get loadNs(): number {
+    return this.#loadNs;
+  }
+
+  /** Resolves with the first event. @throws ProxyError what no device could mend; then it has ended */
+  begin(): Promise<void> {
+    const leave = (): void => this.#stop.abort(asProxyError(this.#signal.reason));
+    if (this.#signal.aborted) leave();
+    else this.#signal.addEventListener("abort", leave, { once: true });
+    void this.ended.then(() => this.#signal.removeEventListener("abort", leave));
+    this.#begun = this.#begin();
+    return this.#begun;
+  }
+
+  readonly events: AsyncIterable<GenerateEvent> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => this.#next(),
+      return: async () => {
+        this.#stop.abort(new ProxyError("client_closed", "The client left before the answer was complete."));
+        this.#release("left");
+        this.#ended.resolve();
+        await this.#source?.return?.();
+        return { value: undefined, done: true };
+      },
+    }),
+  };
+
+  async #begin(): Promise<void> {
+    const last = this.#plan.at(-1);
+    let spare = last ? [last] : [];
+    for (;;) {
+      const candidate = this.#plan.shift();
+      if (!candidate) throw new ProxyError("internal_error", "A request had no device to go to.");
+      this.#candidate = candidate;
+      try {
+        this.#first = await this.#start(candidate);
+        return;
+      } catch (thrown) {
+        const ran = this.#seat !== undefined;
+        const error = this.#failed(thrown);
+        if (ran && ONCE_MORE.has(error.code) && this.#plan.length === 0) {
+          this.#plan.push(...spare);
+          spare = [];
+        }
+        if (this.#plan.length === 0 || !movesOn(error, this.#stop.signal)) {
+          this.#ended.resolve();
+          throw error;
+        }
+        this.#host.observer.log("warn", "request moves on", {
+          id: this.#request.id,
+          device: candidate.device.name,
+          next: this.#plan[0]?.device.name,
+          code: error.code,
+        });
+      }
+    }
+  }
+
+  async #start(candidate: Candidate): Promise<IteratorResult<GenerateEvent>> {
+    const { clock, times } = this.#host;
+    const { client = "", priority = "interactive", sampling, timeoutMs } = this.#request;
+    const queueMs = Math.min(times.queueMs, timeoutMs ?? times.queueMs);
+    const ask = {
+      client,
+      priority,
+      tokens: this.#prompt.tokens + candidate.maxTokens,
+      deadline: this.#arrived + queueMs * 1e6,
+      keepAliveMs: this.#request.keepAliveMs,
+    };
+    const { seat, loaded } = await this.#host.enter(this.model, candidate, ask, this.#stop.signal);
+    this.#seat = seat;
+    // What came before (probing the devices, starting the tokenizers) is part of a first load.
+    if (!loaded) this.#loadNs = clock.now() - this.#arrived;
+    this.#setDeadline();
+    const maxTokens = candidate.maxTokens;
+    const events = seat.engine.generate(this.#prompt, { ...sampling, maxTokens }, this.#stop.signal);
+    this.#source = events[Symbol.asyncIterator]();
+    const first = await this.#source.next();
+    if (this.#request.stream && timeoutMs === undefined) this.#cancelDeadline();
+    this.#watchTokens();
+    return first;
+  }
+
+  async #next(): Promise<IteratorResult<GenerateEvent>> {
+    await this.#begun;
+    const first = this.#first;
+    this.#first = undefined;
+    try {
+      this.#waitingSince = this.#host.clock.now();
+      const result = first ?? (await this.#source?.next()) ?? { value: undefined, done: true };
+      this.#waitingSince = undefined;
+      if (!result.done && result.value.type === "done") this.#host.answered(this.model, this.#candidate, result.value);
+      if (result.done || result.value.type === "done") {
+        this.#release("done");
+        this.#ended.resolve();
+      }
+      return result;
+    } catch (error) {
+      const told = this.#failed(error);
+      this.#ended.resolve();
+      throw told;
+    }
+  }
+
+  /** What an attempt failed with, after it was told to whom it concerns. */
+  #failed(thrown: unknown): ProxyError {
+    const error = asProxyError(this.#stop.signal.aborted ? this.#stop.signal.reason : thrown);
+    if (this.#seat && ENGINE_FAILED.has(error.code)) this.#host.failed(this.model, this.#candidate, error);
+    else this.#host.undecided(this.model, this.#candidate);
+    this.#release(this.#stop.signal.aborted ? "left" : error.code === "insufficient_memory" ? "memory" : "failed");
+    return error;
+  }
+
+  #release(outcome: Parameters<Seat["finish"]>[0]): void {
+    this.#cancelDeadline();
+    this.#cancelIdle();
+    this.#seat?.finish(outcome);
+    this.#seat = undefined;
+  }
+
+  #setDeadline(): void {
+    const { clock, timers, times } = this.#host;
+    const { timeoutMs } = this.#request;
+    const ms = timeoutMs === undefined ? times.inferenceMs : timeoutMs - (clock.now() - this.#arrived) / 1e6;
+    const late = (): void => {
+      const seconds = (timeoutMs ?? times.inferenceMs) / 1000;
+      const whose = timeoutMs === undefined ? "NPU_PROXY_INFERENCE_TIMEOUT" : "The request's X-NPU-Proxy-Timeout";
+      this.#stop.abort(
+        new ProxyError("inference_timeout", `The answer was not complete after ${seconds} s. ${whose} sets this time.`),
+      );
+    };
+    this.#cancelDeadline();
+    this.#cancelDeadline = timers.after(Math.max(0, ms), late);
+  }
+
+  /** One timer for all tokens: when it rings it looks how long the next one has been waited for. */
+  #watchTokens(): void {
+    const { clock, timers, times } = this.#host;
+    const look = (): void => {
+      const waited = this.#waitingSince === undefined ? 0 : (clock.now() - this.#waitingSince) / 1e6;
+      if (waited >= times.tokenMs)
+        this.#stop.abort(
+          new ProxyError(
+            "token_timeout",
+            `The engine made no token for ${times.tokenMs / 1000} s. NPU_PROXY_TOKEN_TIMEOUT sets this time.`,
+          ),
+        );
+      else this.#cancelIdle = timers.after(times.tokenMs - waited, look);
+    };
+    this.#cancelIdle = timers.after(times.tokenMs, look);
+  }
+}
