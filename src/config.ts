@@ -217,7 +217,11 @@ const table = {
     parse: (text) => (["", "cpu"].includes(text.toLowerCase()) ? (text.toLowerCase() as "" | "cpu") : undefined),
   } satisfies Setting<"" | "cpu">,
   loadTimeoutMs: timeout("NPU_PROXY_LOAD_TIMEOUT", "300", "Seconds that loading a model may take."),
-  queueTimeoutMs: timeout("NPU_PROXY_QUEUE_TIMEOUT", "600", "Seconds that a request may wait to start, loading included."),
+  queueTimeoutMs: timeout(
+    "NPU_PROXY_QUEUE_TIMEOUT",
+    "600",
+    "Seconds that a request may wait to start, loading included.",
+  ),
   inferenceTimeoutMs: timeout(
     "NPU_PROXY_INFERENCE_TIMEOUT",
     "180",

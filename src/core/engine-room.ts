@@ -4,7 +4,6 @@ import { Completions } from "./completions.ts";
 import { DeviceList } from "./device-list.ts";
 import { asProxyError, ProxyError } from "./errors.ts";
 import { Experience } from "./experience.ts";
-import { pairingOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
 import { type MemorySettings, MemoryWatch } from "./memory-watch.ts";
 import { Placements } from "./placements.ts";
@@ -103,8 +102,7 @@ export class EngineRoom implements RunHost {
       settings: options.memory,
       placements: this.placements,
       observer,
-      // What was loaded once left its blob in the compile cache.
-      compiled: ({ model, device }) => records.lastLoad(pairingOf(model, device)) !== undefined,
+      isCompiled: ({ model, device, shape }) => engines.isCompiled(model, device, shape),
     });
     this.routing = new Routing({
       settings: options.route,

@@ -41,11 +41,11 @@ export class Experience {
     this.#answered.add(revision);
   }
 
-  /** The engine or its device failed under a request. */
+  /** The engine or its device failed under a request. A runner that ended under many is counted once, by `crashed`. */
   failed(model: Model, device: DeviceInfo, error: ProxyError): void {
     const { clock, completions, othersWait } = this.#options;
     completions.add(clock.now(), othersWait());
-    this.#broken(model, device, error);
+    if (error.code !== "runner_crashed" && error.code !== "device_lost") this.#broken(model, device, error);
   }
 
   /** Nothing can be said of the placement: the client left, or asked for what cannot be. */
@@ -64,10 +64,11 @@ export class Experience {
   }
 
   /** A runner ended by itself; what ran on it tells of its own failure. */
-  crashed({ model, device }: Home, { code, message, detail }: ProxyError): void {
+  crashed({ model, device }: Home, error: ProxyError): void {
+    const { code, message, detail } = error;
     const fields = { model: model.name, device: device.name, code, reason: message, detail };
     this.#options.observer.log("error", "runner ended", fields);
-    if (code === "device_lost") this.#options.devices.suspect();
+    this.#broken(model, device, error);
   }
 
   #broken(model: Model, device: DeviceInfo, { code }: ProxyError): void {

@@ -1,6 +1,6 @@
 /** Memory while the daemon runs: what a load may take, and when what is loaded has to give way. */
 import { asProxyError } from "./errors.ts";
-import type { Home } from "./home.ts";
+import { type Home, isExclusive } from "./home.ts";
 import { type PlannedLoad, planLoad, pressureOf, withinLimit } from "./memory.ts";
 import type { Placements } from "./placements.ts";
 import type { Machine, Observer, Timers } from "./ports.ts";
@@ -20,7 +20,7 @@ export interface MemoryWatchOptions {
   readonly settings: MemorySettings;
   readonly placements: Pick<Placements, "list" | "pressure">;
   /** A compiled blob of it is on the disk. */
-  readonly compiled: (home: Home) => boolean;
+  readonly isCompiled: (home: Home) => boolean;
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -97,7 +97,7 @@ export class MemoryWatch {
   }
 
   #demand(home: Home, evictableBytes: number): Parameters<typeof planLoad>[0] {
-    const { machine, settings, compiled } = this.#options;
+    const { machine, settings, isCompiled } = this.#options;
     const { availableBytes, totalBytes } = machine.memory();
     const coming = [...this.#loading].reduce((sum, [key, bytes]) => (key === home.spec.key ? sum : sum + bytes), 0);
     return {
@@ -109,7 +109,8 @@ export class MemoryWatch {
       memory: { availableBytes: Math.max(0, availableBytes - coming) + evictableBytes, totalBytes },
       memoryLimitBytes: settings.limitBytes,
       heldBytes: Math.max(0, this.#held() - evictableBytes),
-      compiled: compiled(home),
+      // Only a real NPU has a compiler that takes memory of its own.
+      compiled: isExclusive(home.device) && !home.device.emulated && isCompiled(home),
     };
   }
 

@@ -17,6 +17,8 @@ import { Scheduler } from "./scheduler.ts";
 /** A started job's place: its owner calls `finish`, once. */
 export interface Seat {
   readonly engine: Engine;
+  /** Most tokens that prompt and answer may have together: its KV cache; undefined: what its shape takes. */
+  readonly capacity: number | undefined;
   finish(outcome: "done" | "failed" | "memory" | "left"): void;
 }
 
@@ -43,6 +45,7 @@ export class Placements {
   readonly #scheduler: Scheduler;
   readonly #homes = new Map<string, Home>();
   readonly #engines = new Map<string, Engine>();
+  readonly #capacities = new Map<string, number | undefined>();
   readonly #closing = new Set<Promise<unknown>>();
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
   readonly #events: SchedulerEvent[] = [];
@@ -98,7 +101,7 @@ export class Placements {
       signal.throwIfAborted();
       throw new ProxyError("runner_crashed", "The engine ended before it took the request.");
     }
-    return { engine, finish };
+    return { engine, capacity: this.#capacities.get(key), finish };
   }
 
   isLoaded(key: string): boolean {
@@ -209,9 +212,11 @@ export class Placements {
     const load = engines.load(home.model, home.device, how, ending).then(
       (engine) => {
         this.#engines.set(key, engine);
+        this.#capacities.set(key, how.kvTokens);
         onLoaded(home, engine, (clock.now() - started) / NS_PER_MS);
         void engine.closed.then((reason) => {
           this.#engines.delete(key);
+          this.#capacities.delete(key);
           if (reason) this.#options.onCrash(home, reason);
           this.#tell({ type: "ended", key, crashed: reason !== undefined });
         });

@@ -112,11 +112,15 @@ export interface ModelStore {
 /** One loaded placement: a model on a device. */
 export interface Engine {
   readonly info: LoadedInfo;
-  /** Starts at once; leaving the loop early, or the signal, cancels. Ends after `done`, or throws a ProxyError. */
+  /**
+   * Starts at once; leaving the loop early, or the signal, cancels. Ends after `done`, or throws a ProxyError.
+   * @param onDone called when the engine is done with it: its last events may not have been read yet
+   */
   generate(
     prompt: EncodedPrompt,
     sampling: Sampling & { readonly maxTokens: number },
     signal: AbortSignal,
+    onDone?: () => void,
   ): AsyncIterable<GenerateEvent>;
   /** As it said last; at most a few seconds old while it works. */
   readonly stats: EngineStats | undefined;
@@ -158,6 +162,8 @@ export interface EngineHost {
   /** @throws ProxyError model_not_loaded, load_timeout, device_error, device_lost, insufficient_memory,
    *  model_unfit (the load-time probe found wrong answers), model_invalid, runtime_* */
   load(model: Model, device: DeviceInfo, plan: LoadPlan, signal: AbortSignal): Promise<Engine>;
+  /** Whether its load will compile nothing: a blob of this model in this shape is kept. */
+  isCompiled(model: Model, device: DeviceInfo, shape: Shape): boolean;
   /** Ends what encodes. */
   close(): Promise<void>;
 }

@@ -204,14 +204,31 @@ export class Run implements Answer {
     this.#seat = seat;
     // What came before (probing the devices, starting the tokenizers) is part of a first load.
     if (!loaded) this.#loadNs = clock.now() - this.#arrived;
+    const maxTokens = this.#room(candidate, seat);
     this.#setDeadline();
-    const maxTokens = candidate.maxTokens;
-    const events = seat.engine.generate(this.#prompt, { ...sampling, maxTokens }, this.#stop.signal);
+    // The next one starts as soon as the engine can, however slowly this answer is read.
+    const onDone = (): void => {
+      this.#cancelTimers();
+      seat.finish("done");
+    };
+    const events = seat.engine.generate(this.#prompt, { ...sampling, maxTokens }, this.#stop.signal, onDone);
     this.#source = events[Symbol.asyncIterator]();
     const first = await this.#source.next();
     if (this.#request.stream && timeoutMs === undefined) this.#cancelDeadline();
-    this.#watchTokens();
+    if (!first.done && first.value.type !== "done") this.#watchTokens();
     return first;
+  }
+
+  /** Most tokens of the answer: a KV cache that memory keeps small may hold less than the context. */
+  #room({ maxTokens, device }: Candidate, { capacity }: Seat): number {
+    if (capacity === undefined) return maxTokens;
+    const left = capacity - this.#prompt.tokens;
+    if (left >= 1) return Math.min(maxTokens, left);
+    throw new ProxyError(
+      "insufficient_memory",
+      `The prompt has ${this.#prompt.tokens} tokens and the memory on ${device.name} is enough for a KV cache of ` +
+        `${capacity}. Shorten the prompt, or free memory and load the model again.`,
+    );
   }
 
   async #next(): Promise<IteratorResult<GenerateEvent>> {
@@ -245,10 +262,14 @@ export class Run implements Answer {
   }
 
   #release(outcome: Parameters<Seat["finish"]>[0]): void {
-    this.#cancelDeadline();
-    this.#cancelIdle();
+    this.#cancelTimers();
     this.#seat?.finish(outcome);
     this.#seat = undefined;
+  }
+
+  #cancelTimers(): void {
+    this.#cancelDeadline();
+    this.#cancelIdle();
   }
 
   #setDeadline(): void {

@@ -54,10 +54,14 @@ export class Tokenizers {
       return { tokenizer, limit: await findLimit(tokenizer) };
     } catch (error) {
       this.#loaded.delete(key);
-      throw new ProxyError("model_not_loaded", "The model's tokenizer does not load; the server's log has the reason.", {
-        detail: nativeError(error).detail ?? "",
-        cause: error,
-      });
+      throw new ProxyError(
+        "model_not_loaded",
+        "The model's tokenizer does not load; the server's log has the reason.",
+        {
+          detail: nativeError(error).detail ?? "",
+          cause: error,
+        },
+      );
     }
   }
 }

@@ -157,6 +157,8 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     probe: (signal) => probeDevices({ start, emulateNpu, observer }, signal),
     devices: async (signal) => (await probeDevices({ start, emulateNpu, observer }, signal)).devices,
 
+    isCompiled: (model, device, shape) => options.compileCache?.holds({ model, device, shape }) ?? false,
+
     async load(model, device, plan, signal) {
       const bad = knownBad(model, device);
       if (bad !== undefined)

@@ -1,6 +1,7 @@
 /**
  * What a runner may send for one request: Bun's IPC never pushes back, so the daemon grants credits. Without credit the
- * text is gathered into one delta (its length is bounded by the request's own token limit) until the next grant.
+ * text is gathered into one delta (its length is bounded by the request's own token limit) until the next grant, or until
+ * the answer is complete: then it goes out as it is, so that the engine is free however slowly it is read.
  */
 import { DELTA_CREDITS, type GenerateEvent } from "../core/request.ts";
 
@@ -16,6 +17,11 @@ export class Outbox {
   push(event: GenerateEvent): void {
     if (this.#credits > 0 && this.#held.length === 0) {
       this.#credits--;
+      this.#send(event);
+      return;
+    }
+    if (event.type === "done") {
+      for (const held of this.#held.splice(0)) this.#send(held);
       this.#send(event);
       return;
     }

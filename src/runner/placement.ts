@@ -20,13 +20,18 @@ const CREDIT_STEP = DELTA_CREDITS / 4;
 /** Requests are cancelled at the inference timeout: an engine that still makes no progress so long after it is stuck. */
 const GRACE_MS = 20_000;
 
+interface Request {
+  readonly channel: Channel<GenerateEvent>;
+  onDone(): void;
+}
+
 export class RunnerPlacement implements Engine {
   readonly info: LoadedInfo;
   readonly closed: Promise<ProxyError | undefined>;
   #stats: EngineStats | undefined;
   readonly #connection: RunnerConnection;
   readonly #health: RunnerHealth;
-  readonly #requests = new Map<number, Channel<GenerateEvent>>();
+  readonly #requests = new Map<number, Request>();
   /** Cancelled, and not yet let go of by the runner: it counts as busy, so that a stuck prefill ends with its process. */
   readonly #leaving = new Set<number>();
   #nextId = 1;
@@ -51,25 +56,23 @@ export class RunnerPlacement implements Engine {
       },
     });
     connection.listen((message) => this.#receive(message));
-    this.closed = connection.exited.then((reason) => {
-      const error = this.#health.verdict ?? reason;
-      for (const channel of this.#requests.values()) channel.close(error);
-      this.#requests.clear();
-      this.#leaving.clear();
-      return this.#closing ? undefined : error;
-    });
+    const gone = connection.exited.then((reason) => this.#health.verdict ?? reason);
+    this.closed = gone.then((error) => (this.#closing ? undefined : error));
+    // After whoever waits for `closed`: a request that tries again must find that this engine is no more.
+    void this.closed.then(() => gone).then((error) => this.#fail(error));
   }
 
   generate(
     prompt: EncodedPrompt,
     sampling: Sampling & { readonly maxTokens: number },
     signal: AbortSignal,
+    onDone: () => void = () => undefined,
   ): AsyncIterable<GenerateEvent> {
     signal.throwIfAborted();
     const id = this.#nextId++;
     let taken = 0;
     const channel = new Channel<GenerateEvent>({
-      capacity: DELTA_CREDITS + 1,
+      capacity: DELTA_CREDITS + 2, // without credit: what was held back, and `done`
       onTake: () => {
         if (++taken % CREDIT_STEP === 0) this.#connection.send({ op: "credit", id, deltas: CREDIT_STEP });
       },
@@ -82,7 +85,7 @@ export class RunnerPlacement implements Engine {
     });
     const abort = (): void => channel.abandon(asProxyError(signal.reason));
     signal.addEventListener("abort", abort, { once: true });
-    this.#requests.set(id, channel);
+    this.#requests.set(id, { channel, onDone });
     this.#health.watch();
     this.#connection.send({ op: "generate", id, prompt, sampling });
     return channel;
@@ -113,17 +116,24 @@ export class RunnerPlacement implements Engine {
       this.#stats = message.stats;
     }
     if (message.ev === "error" && message.id !== undefined) {
-      const channel = this.#requests.get(message.id);
+      const request = this.#requests.get(message.id);
       this.#requests.delete(message.id);
-      channel?.close(remoteError(message));
+      request?.channel.close(remoteError(message));
     }
   }
 
+  #fail(error: ProxyError): void {
+    for (const { channel } of this.#requests.values()) channel.close(error);
+    this.#requests.clear();
+    this.#leaving.clear();
+  }
+
   #deliver(id: number, event: GenerateEvent): void {
-    const channel = this.#requests.get(id);
-    channel?.push(event);
+    const request = this.#requests.get(id);
+    request?.channel.push(event);
     if (event.type !== "done") return;
     this.#requests.delete(id);
-    channel?.close();
+    request?.channel.close();
+    request?.onDone();
   }
 }

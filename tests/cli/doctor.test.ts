@@ -41,6 +41,7 @@ function engines(fails: { readonly generate?: ErrorCode }, word = "Paris") {
       return engine;
     },
     close: async () => undefined,
+    isCompiled: () => false,
   };
   return { host, open: () => open };
 }

@@ -147,6 +147,21 @@ describe("bounds", () => {
     await time.pass(150_000);
     expect(await said).toMatchObject({ code: "inference_timeout" });
   });
+
+  test("an answer that is complete and not read holds no place", async () => {
+    const { runtime } = host(["CPU"], { CPU: ["done", "done"] }, 1, { parallel: 1 });
+    const [first, second] = await Promise.all([runtime.generate(request, never), runtime.generate(request, never)]);
+    expect(runtime.state().running).toBe(0);
+    expect([await text(second.events), await text(first.events)]).toEqual(["CPU", "CPU"]);
+  });
+
+  test("an answer has the room that its KV cache has", async () => {
+    const memory = { kvBytes: 96 * 1024 * 1.25, limitBytes: 0 };
+    const { runtime, plans, asked, shelf } = host(["CPU"], {}, 40, { memory });
+    shelf.models = [{ ...MODEL, contextLength: 1000, kvValuesPerToken: 1024 }];
+    await text((await runtime.generate({ ...request, sampling: { maxTokens: 500 } }, never)).events);
+    expect([plans[0]?.kvTokens, asked]).toEqual([96, [56]]);
+  });
 });
 
 describe("failures", () => {

@@ -15,13 +15,18 @@ describe("outbox", () => {
     const outbox = new Outbox((event) => sent.push(event));
     for (let n = 0; n < DELTA_CREDITS; n++) outbox.push(delta("a"));
     for (let n = 0; n < 1000; n++) outbox.push(delta("b"));
-    outbox.push(done);
     expect(sent).toHaveLength(DELTA_CREDITS);
     outbox.grant(1);
     expect(sent.at(-1)).toEqual({ type: "delta", text: "b".repeat(1000), tokens: 1000 });
-    outbox.grant(16);
-    expect(sent.at(-1)).toEqual(done);
-    expect(sent).toHaveLength(DELTA_CREDITS + 2);
+    expect(sent).toHaveLength(DELTA_CREDITS + 1);
+  });
+
+  test("a complete answer goes out without credit", () => {
+    const sent: GenerateEvent[] = [];
+    const outbox = new Outbox((event) => sent.push(event));
+    for (let n = 0; n < DELTA_CREDITS + 100; n++) outbox.push(delta("a"));
+    outbox.push(done);
+    expect(sent.slice(DELTA_CREDITS)).toEqual([{ type: "delta", text: "a".repeat(100), tokens: 100 }, done]);
   });
 
   test("with credit nothing is held back", () => {

@@ -5,8 +5,8 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { setup } from "../../build/setup.ts";
-import { DEMO, temporaryFolder } from "../support/demo.ts";
 import { startDaemon } from "../support/daemon.ts";
+import { DEMO, temporaryFolder } from "../support/demo.ts";
 import { outcomeOf } from "./outcome.ts";
 
 /** Requests of each turn. */

@@ -9,10 +9,10 @@ export interface CrowdAnswer {
 /** Sends a request and reads its answer; a connection that ends before that gives the status 0. */
 export async function askRaw(url: URL, path: string, body: string, headers = ""): Promise<CrowdAnswer> {
   const answered = Promise.withResolvers<CrowdAnswer>();
-  const decoder = new TextDecoder();
   const request =
     `POST ${path} HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/json\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`;
+  // Bytes as they come, one character each: lengths and chunk sizes count bytes.
   let text = "";
   let sent = 0;
   const bytes = Buffer.from(request);
@@ -27,7 +27,7 @@ export async function askRaw(url: URL, path: string, body: string, headers = "")
         if (sent < bytes.length) sent += opened.write(bytes.subarray(sent));
       },
       data: (_, chunk) => {
-        text += decoder.decode(chunk, { stream: true });
+        text += chunk.toString("latin1");
         if (isWhole(text)) answered.resolve(parsed(text));
       },
       close: () => answered.resolve(parsed(text)),
@@ -52,10 +52,11 @@ function isWhole(text: string): boolean {
 function parsed(text: string): CrowdAnswer {
   const end = text.indexOf("\r\n\r\n");
   const headers = text.slice(0, end);
+  const body = /transfer-encoding: chunked/i.test(headers) ? dechunked(text.slice(end + 4)) : text.slice(end + 4);
   return {
     status: Number(/^HTTP\/1\.1 (\d+)/.exec(headers)?.[1] ?? 0),
     headers,
-    body: /transfer-encoding: chunked/i.test(headers) ? dechunked(text.slice(end + 4)) : text.slice(end + 4),
+    body: Buffer.from(body, "latin1").toString("utf8"),
   };
 }
 
@@ -66,7 +67,6 @@ function dechunked(text: string): string {
     const line = rest.indexOf("\r\n");
     const size = Number.parseInt(rest.slice(0, line), 16);
     if (line < 0 || !(size > 0)) return body;
-    // Chunk sizes count bytes: this crowd speaks ASCII.
     body += rest.slice(line + 2, line + 2 + size);
     rest = rest.slice(line + 4 + size);
   }

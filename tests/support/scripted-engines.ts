@@ -36,8 +36,8 @@ const done: GenerateEvent = {
   usage: { promptTokens: 1, completionTokens: 1, promptNs: 1, decodeNs: 0 },
 };
 
-/** One engine whose generations do what `script` says, in turn. */
-type Step = "answer" | "hang" | ErrorCode | { after: string; failing: ErrorCode | "never" };
+/** One engine whose generations do what `script` says, in turn. "done" is an answer that the engine says is complete before it is read. */
+type Step = "answer" | "done" | "hang" | ErrorCode | { after: string; failing: ErrorCode | "never" };
 
 export function host(
   devices: string[],
@@ -69,22 +69,23 @@ export function host(
         closed.push(name);
         ended.resolve(undefined);
       },
-      generate: (_prompt, sampling, signal) => {
+      generate: (_prompt, sampling, signal, onDone) => {
         asked.push(sampling.maxTokens);
         const step = scripts[name]?.shift() ?? "answer";
         const events = new Channel<GenerateEvent>({ capacity: 8, onLeave: () => cancelled.push(name) });
         signal.addEventListener("abort", () => events.abandon(new ProxyError("client_closed", "gone")));
         if (step === "hang") return events;
-        if (step === "answer") {
+        if (step === "answer" || step === "done") {
           events.push({ type: "delta", text: name, tokens: 1 });
           events.push(done);
           events.close();
+          if (step === "done") onDone?.();
         } else if (typeof step === "object") {
           events.push({ type: "delta", text: step.after, tokens: 1 });
           if (step.failing !== "never") events.close(new ProxyError(step.failing, "scripted"));
         } else {
           const error = new ProxyError(step, "scripted");
-          if (step === "runner_crashed") ended.resolve(error);
+          if (step === "runner_crashed" || step === "device_lost") ended.resolve(error);
           events.close(error);
         }
         return events;
@@ -101,11 +102,13 @@ export function host(
       return { tokens: promptTokens, ids: "" };
     },
     close: async () => undefined,
+    isCompiled: () => false,
     load: async (model, { name }, plan) => {
       loads.push(model.name === MODEL.name ? name : `${model.name} ${name}`);
       plans.push(plan);
       const first = scripts[`load ${name}`]?.shift();
-      if (typeof first === "string" && first !== "answer" && first !== "hang") throw new ProxyError(first, "scripted");
+      if (typeof first === "string" && first !== "answer" && first !== "done" && first !== "hang")
+        throw new ProxyError(first, "scripted");
       return engine(name);
     },
   };
