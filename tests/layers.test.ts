@@ -86,12 +86,12 @@ describe("the import rule", () => {
   });
 
   test.each([
-    ["src/core/router.ts", 'import { open } from "../models/store/store.ts";'],
-    ["src/core/router.ts", 'import type { Context } from "hono";'],
-    ["src/core/router.ts", 'import { readFile } from "node:fs/promises";'],
-    ["src/core/router.ts", 'const fs = await import("node:fs");'],
-    ["src/core/router.ts", "setTimeout(() => {}, 1);"],
-    ["src/core/router.ts", 'import pins from "../../build/pins.json";'],
+    ["src/core/routing/router.ts", 'import { open } from "../../models/store/store.ts";'],
+    ["src/core/routing/router.ts", 'import type { Context } from "hono";'],
+    ["src/core/routing/router.ts", 'import { readFile } from "node:fs/promises";'],
+    ["src/core/routing/router.ts", 'const fs = await import("node:fs");'],
+    ["src/core/routing/router.ts", "setTimeout(() => {}, 1);"],
+    ["src/core/routing/router.ts", 'import pins from "../../../build/pins.json";'],
     ["src/models/store/store.ts", 'import { host } from "../../runner/host.ts";'],
     ["src/native/engine.ts", 'export { app } from "../server/app.ts";'],
     ["src/runner/host.ts", 'import type { Store } from "../models/store/store.ts";'],
@@ -115,7 +115,7 @@ describe("the import rule", () => {
   });
 
   test.each([
-    ["src/core/router.ts", 'import type { Device } from "./request.ts"; // not from "hono"'],
+    ["src/core/routing/router.ts", 'import type { Device } from "../request.ts"; // not from "hono"'],
     [
       "src/models/store/store.ts",
       'import { ProxyError } from "../../core/errors.ts"; import { open } from "node:fs/promises";',

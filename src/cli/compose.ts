@@ -6,7 +6,7 @@ import { asProxyError } from "../core/errors.ts";
 import type { ModelLibrary } from "../core/library.ts";
 import type { Clock, EngineHost, ModelStore, Observer, Runtime, Timers } from "../core/ports.ts";
 import { volatileRecords } from "../core/records.ts";
-import type { RouteSettings } from "../core/route.ts";
+import type { RouteSettings } from "../core/routing/route.ts";
 import { createRuntime } from "../core/runtime.ts";
 import { allowedStore } from "../models/allowed-store.ts";
 import { createModelLibrary } from "../models/library.ts";

@@ -2,7 +2,7 @@
 import type { Config } from "../config.ts";
 import { ProxyError } from "../core/errors.ts";
 import type { Message } from "../core/request.ts";
-import { wishOf } from "../core/wish.ts";
+import { wishOf } from "../core/routing/wish.ts";
 import { type AnswerOptions, printAnswer } from "./answer.ts";
 import { openClient } from "./connect.ts";
 import { converse } from "./conversation.ts";

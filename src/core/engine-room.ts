@@ -1,18 +1,19 @@
 /** Everything behind the runtime's door, put together: placements, routing, memory, devices and what was learnt of them. */
-import { Circuits } from "./circuit.ts";
-import { Completions } from "./completions.ts";
+
 import { DeviceList } from "./device-list.ts";
 import { asProxyError, ProxyError } from "./errors.ts";
 import { Experience } from "./experience.ts";
 import type { ModelLibrary } from "./library.ts";
-import { type MemorySettings, MemoryWatch } from "./memory-watch.ts";
-import { Placements } from "./placements.ts";
+import { type MemorySettings, MemoryWatch } from "./memory/memory-watch.ts";
 import type { Clock, EngineHost, Machine, Model, ModelStore, Observer, Timers } from "./ports.ts";
 import { PromptEncoder } from "./prompt-encoder.ts";
 import type { Records } from "./records.ts";
-import type { Candidate, RouteSettings } from "./route.ts";
-import { Routing } from "./routing.ts";
+import type { Candidate, RouteSettings } from "./routing/route.ts";
+import { Routing } from "./routing/routing.ts";
 import type { Ask, RunHost, Times } from "./run.ts";
+import { Circuits } from "./scheduling/circuit.ts";
+import { Completions } from "./scheduling/completions.ts";
+import { Placements } from "./scheduling/placements.ts";
 
 export interface RuntimeOptions {
   readonly models: ModelStore;

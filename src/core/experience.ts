@@ -1,12 +1,13 @@
 /** What requests and loads teach about placements: speeds, failures, verdicts. */
-import type { Circuits } from "./circuit.ts";
-import type { Completions } from "./completions.ts";
+
 import type { DeviceList } from "./device-list.ts";
 import type { ProxyError } from "./errors.ts";
 import { type Home, keyOf, pairingOf } from "./home.ts";
 import type { Clock, Engine, Model, ModelStore, Observer } from "./ports.ts";
 import type { Records } from "./records.ts";
 import type { DeviceInfo, Usage } from "./request.ts";
+import type { Circuits } from "./scheduling/circuit.ts";
+import type { Completions } from "./scheduling/completions.ts";
 import { withSample } from "./speed.ts";
 
 export interface ExperienceOptions {

@@ -2,7 +2,7 @@
 import type { Model, Shape } from "./ports.ts";
 import type { Pairing } from "./records.ts";
 import { type Device, type DeviceInfo, deviceClass } from "./request.ts";
-import type { PlacementSpec } from "./schedule.ts";
+import type { PlacementSpec } from "./scheduling/schedule.ts";
 
 export interface Home {
   readonly spec: PlacementSpec;

@@ -28,7 +28,7 @@ export interface Recipe {
   /** As listings print it: "tinyllama:latest". */
   readonly parent: string;
   readonly system?: string;
-  /** "jinja": rendered by GenAI; "go": Ollama's, rendered by core/go-template.ts. */
+  /** "jinja": rendered by GenAI; "go": Ollama's, rendered by core/go-template/go-template.ts. */
   readonly template?: { readonly kind: "jinja" | "go"; readonly source: string };
   /** By Ollama's names: temperature, num_predict, stop … */
   readonly parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;

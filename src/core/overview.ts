@@ -1,10 +1,11 @@
 /** What the daemon says of its placements, as `ps` and /health show it. Pure. */
-import type { Circuits } from "./circuit.ts";
+
 import { keyParts } from "./home.ts";
-import type { Placements } from "./placements.ts";
 import type { Clock, Model, Placement, RuntimeState } from "./ports.ts";
 import { type Device, deviceClass } from "./request.ts";
-import type { RouteSettings } from "./route.ts";
+import type { RouteSettings } from "./routing/route.ts";
+import type { Circuits } from "./scheduling/circuit.ts";
+import type { Placements } from "./scheduling/placements.ts";
 
 export function placementsOf(placements: Pick<Placements, "list">, clock: Clock): readonly Placement[] {
   const now = clock.now();

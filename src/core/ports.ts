@@ -1,7 +1,6 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
 import type { ProxyError } from "./errors.ts";
 import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
-import type { Limits } from "./limits.ts";
 import type {
   Device,
   DeviceInfo,
@@ -13,8 +12,9 @@ import type {
   Prompt,
   Sampling,
 } from "./request.ts";
-import type { RouteDecision } from "./route.ts";
-import type { Phase, Pressure } from "./schedule.ts";
+import type { Limits } from "./routing/limits.ts";
+import type { RouteDecision } from "./routing/route.ts";
+import type { Phase, Pressure } from "./scheduling/schedule.ts";
 
 /** A model on disk, as its own files describe it. */
 export interface Model {

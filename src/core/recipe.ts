@@ -1,5 +1,5 @@
 /** What a derived model adds to each prompt. Pure. */
-import { goPrompt } from "./go-prompt.ts";
+import { goPrompt } from "./go-template/go-prompt.ts";
 import type { Recipe } from "./library.ts";
 import type { Message, Prompt } from "./request.ts";
 

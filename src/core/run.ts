@@ -1,10 +1,10 @@
 /** One generation: placed on the best device, moved to the next while nothing was sent, ended by its deadlines. */
 import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
-import type { Seat } from "./placements.ts";
 import type { Answer, Clock, Model, ModelRequest, Observer, RouteReason, Timers } from "./ports.ts";
 import type { DeviceInfo, EncodedPrompt, GenerateEvent } from "./request.ts";
-import type { Candidate, RouteDecision } from "./route.ts";
-import type { Job } from "./schedule.ts";
+import type { Candidate, RouteDecision } from "./routing/route.ts";
+import type { Seat } from "./scheduling/placements.ts";
+import type { Job } from "./scheduling/schedule.ts";
 
 /** In ms. */
 export interface Times {

@@ -19,10 +19,10 @@ import type {
   WarmUpOptions,
 } from "./ports.ts";
 import type { DeviceInfo } from "./request.ts";
+import { wishOf } from "./routing/wish.ts";
 import { movesOn, Run } from "./run.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { WarmUps } from "./warm-ups.ts";
-import { wishOf } from "./wish.ts";
 
 /** A stream's headers leave with its first token, or after this time, in ms. */
 const HEADERS_WITHIN_MS = 30_000;

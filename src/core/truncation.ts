@@ -3,8 +3,8 @@
  * a text its middle. Unlike Ollama, which sends a last message that is too long by itself as a fragment, this refuses it.
  */
 import { ProxyError } from "./errors.ts";
-import { promptTooLong } from "./limits.ts";
 import type { EncodedPrompt, Message } from "./request.ts";
+import { promptTooLong } from "./routing/limits.ts";
 import { packTokens, unpackTokens } from "./token-ids.ts";
 
 /** Ollama's default of num_keep (api/types.go, DefaultOptions), in tokens. */

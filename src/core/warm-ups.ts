@@ -1,7 +1,7 @@
 /** The models that are loaded before the server says that it is ready. */
 import { asProxyError } from "./errors.ts";
 import type { Clock, Observer, WarmUp, WarmUpOptions } from "./ports.ts";
-import { wishOf } from "./wish.ts";
+import { wishOf } from "./routing/wish.ts";
 
 /** Loads one model and says where. */
 export type Load = (name: string, signal: AbortSignal) => Promise<{ readonly device: string }>;

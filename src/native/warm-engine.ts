@@ -1,7 +1,7 @@
 /** A native engine whose first, slow inferences are behind it. */
 import { join } from "node:path";
 import { asProxyError, type ErrorCode, ProxyError } from "../core/errors.ts";
-import { blockTokens } from "../core/memory.ts";
+import { blockTokens } from "../core/memory/memory.ts";
 import { deviceClass, type LoadOptions } from "../core/request.ts";
 import type { Addon, EngineOptions, NativeEngine, NativeEvent, NativeSampling } from "./contract.ts";
 import { nativeError } from "./errors.ts";

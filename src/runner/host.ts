@@ -1,11 +1,11 @@
 /** Core's EngineHost: a runner process for each placement, and one for each probe of the devices. */
 import { existsSync } from "node:fs";
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import { knownBad } from "../core/known-bad.ts";
 import type { EncoderConverter, GgufConverter } from "../core/library.ts";
-import { blockTokens } from "../core/memory.ts";
+import { blockTokens } from "../core/memory/memory.ts";
 import type { Engine, EngineHost, LoadPlan, Model, Observer } from "../core/ports.ts";
 import { type DeviceInfo, deviceClass, type LoadOptions } from "../core/request.ts";
+import { knownBad } from "../core/routing/known-bad.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
 import { ask } from "./ask.ts";
 import type { CompileCache } from "./compile-cache.ts";

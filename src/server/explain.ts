@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { ProxyError } from "../core/errors.ts";
 import type { RouteExplanation } from "../core/ports.ts";
 import type { Prompt } from "../core/request.ts";
-import type { Candidate, Considered } from "../core/route.ts";
+import type { Candidate, Considered } from "../core/routing/route.ts";
 import { samplingFromOptions } from "../core/sampling.ts";
 import { type Asked, requestOf } from "./asked.ts";
 import { check, readJson } from "./body.ts";

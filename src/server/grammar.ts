@@ -1,5 +1,5 @@
 import { ProxyError } from "../core/errors.ts";
-import { checkGrammar } from "../core/grammar.ts";
+import { checkGrammar } from "../core/grammar/grammar.ts";
 import type { Grammar } from "../core/request.ts";
 
 /** JSON mode: both APIs promise an object, not any value. */

@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { ProxyError } from "../core/errors.ts";
 import { keepAliveMs } from "../core/keep-alive.ts";
 import type { GenerateRequest, Priority } from "../core/request.ts";
-import { wishOf } from "../core/wish.ts";
+import { wishOf } from "../core/routing/wish.ts";
 import type { ServerEnv } from "./exchange.ts";
 
 /** The fields of a body that every API of ours understands, by Ollama's names. */

@@ -3,8 +3,8 @@
  * p50, p99 and the longest. Exit code 1 where p99 is above its bound.
  */
 import { ProxyError } from "../../src/core/errors.ts";
-import type { RouteQuestion, RouteSettings } from "../../src/core/route.ts";
-import { route } from "../../src/core/router.ts";
+import type { RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
+import { route } from "../../src/core/routing/router.ts";
 import { deviceState, questionWith, settingsWith } from "../support/route-question.ts";
 
 const DECISIONS = 100_000;

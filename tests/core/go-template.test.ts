@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { goPrompt } from "../../src/core/go-prompt.ts";
-import { renderGoTemplate } from "../../src/core/go-rendering.ts";
-import { isGoTemplate, parseGoTemplate } from "../../src/core/go-template.ts";
+import { goPrompt } from "../../src/core/go-template/go-prompt.ts";
+import { renderGoTemplate } from "../../src/core/go-template/go-rendering.ts";
+import { isGoTemplate, parseGoTemplate } from "../../src/core/go-template/go-template.ts";
 import type { Message } from "../../src/core/request.ts";
 
 const render = (source: string, data: unknown = {}) => renderGoTemplate(parseGoTemplate(source), data);

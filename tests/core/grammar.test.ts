@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import { checkGrammar } from "../../src/core/grammar.ts";
+import { checkGrammar } from "../../src/core/grammar/grammar.ts";
 import type { Grammar } from "../../src/core/request.ts";
 
 const schema = (value: unknown): Grammar => ({ kind: "json_schema", source: JSON.stringify(value) });

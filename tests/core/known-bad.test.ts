@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { knownBad } from "../../src/core/known-bad.ts";
+import { knownBad } from "../../src/core/routing/known-bad.ts";
 
 const device = (name: string, architecture?: string) => ({
   name,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { longestPrompt, misfit, outputTokens, promptTooLong, shapeOn } from "../../src/core/limits.ts";
+import { longestPrompt, misfit, outputTokens, promptTooLong, shapeOn } from "../../src/core/routing/limits.ts";
 import { LIMITS } from "../support/route-question.ts";
 
 describe("the shape of a placement", () => {

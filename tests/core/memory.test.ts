@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import { type LoadDemand, leastBytes, planLoad, pressureOf, withinLimit } from "../../src/core/memory.ts";
-import type { Pressure } from "../../src/core/schedule.ts";
+import { type LoadDemand, leastBytes, planLoad, pressureOf, withinLimit } from "../../src/core/memory/memory.ts";
+import type { Pressure } from "../../src/core/scheduling/schedule.ts";
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;

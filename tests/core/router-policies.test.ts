@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/route.ts";
-import { route } from "../../src/core/router.ts";
+import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
+import { route } from "../../src/core/routing/router.ts";
 import { machine, questionWith, refusal, routes, settingsWith } from "../support/route-question.ts";
 
 describe("one device only", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Fitness } from "../../src/core/library.ts";
-import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/route.ts";
-import { route } from "../../src/core/router.ts";
+import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
+import { route } from "../../src/core/routing/router.ts";
 import { LIMITS, machine, questionWith, refusal, routes, settingsWith } from "../support/route-question.ts";
 
 const unfitFor = (device: "NPU" | "GPU" | "CPU"): Fitness => ({ device, fits: false, reason: "asymmetric" });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Pressure } from "../../src/core/schedule.ts";
+import type { Pressure } from "../../src/core/scheduling/schedule.ts";
 import { placement, SECOND, Story } from "./scheduler-story.ts";
 
 const a = placement("a@CPU");

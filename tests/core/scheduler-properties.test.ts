@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Job, PlacementSpec, Pressure, SchedulerEvent } from "../../src/core/schedule.ts";
+import type { Job, PlacementSpec, Pressure, SchedulerEvent } from "../../src/core/scheduling/schedule.ts";
 import { placement, SECOND } from "./scheduler-story.ts";
 import { World } from "./scheduler-world.ts";
 

@@ -1,6 +1,12 @@
 import type { ErrorCode } from "../../src/core/errors.ts";
-import type { Effect, Job, PlacementSpec, SchedulerEvent, SchedulerOptions } from "../../src/core/schedule.ts";
-import { Scheduler } from "../../src/core/scheduler.ts";
+import type {
+  Effect,
+  Job,
+  PlacementSpec,
+  SchedulerEvent,
+  SchedulerOptions,
+} from "../../src/core/scheduling/schedule.ts";
+import { Scheduler } from "../../src/core/scheduling/scheduler.ts";
 
 export const SECOND = 1e9;
 

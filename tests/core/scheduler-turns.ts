@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import type { Job } from "../../src/core/schedule.ts";
+import type { Job } from "../../src/core/scheduling/schedule.ts";
 
 /** Holds that turns are taken: the waiting jobs that generate, by placement, priority and client. */
 export class Turns {

@@ -1,7 +1,13 @@
 import { expect } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Effect, Job, PlacementSpec, SchedulerEvent, SchedulerOptions } from "../../src/core/schedule.ts";
-import { Scheduler } from "../../src/core/scheduler.ts";
+import type {
+  Effect,
+  Job,
+  PlacementSpec,
+  SchedulerEvent,
+  SchedulerOptions,
+} from "../../src/core/scheduling/schedule.ts";
+import { Scheduler } from "../../src/core/scheduling/scheduler.ts";
 import { Turns } from "./scheduler-turns.ts";
 
 type Outcome = Extract<SchedulerEvent, { type: "finished" }>["outcome"];

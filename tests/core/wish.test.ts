@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import { wishOf } from "../../src/core/wish.ts";
+import { wishOf } from "../../src/core/routing/wish.ts";
 
 const CASES: [model: string, header: string | undefined, name: string, device: string | undefined][] = [
   ["demo", undefined, "demo", undefined],

@@ -1,9 +1,9 @@
 /** Questions for the router, by the README's default settings, and its answers in short. */
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Limits } from "../../src/core/limits.ts";
 import type { Device } from "../../src/core/request.ts";
-import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/route.ts";
-import { route } from "../../src/core/router.ts";
+import type { Limits } from "../../src/core/routing/limits.ts";
+import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
+import { route } from "../../src/core/routing/router.ts";
 
 export const LIMITS: Limits = { tokenLimit: 1800, maxPromptTokens: 4096, minResponseTokens: 256, maxOutput: 8192 };
 

@@ -1,6 +1,6 @@
 /** Models made of other models: npu-proxy create, and Ollama's /api/create. */
 import { ProxyError } from "../../core/errors.ts";
-import { isGoTemplate, parseGoTemplate } from "../../core/go-template.ts";
+import { isGoTemplate, parseGoTemplate } from "../../core/go-template/go-template.ts";
 import type { CreateRequest, Recipe } from "../../core/library.ts";
 import { parseModelfile } from "../../core/modelfile.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";

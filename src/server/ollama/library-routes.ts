@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import type * as v from "valibot";
 import { asProxyError, ProxyError } from "../../core/errors.ts";
 import type { CreateRequest, PullEvent } from "../../core/library.ts";
-import { wishOf } from "../../core/wish.ts";
+import { wishOf } from "../../core/routing/wish.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { jsonOnly, pageGuard } from "../middleware/page-guard.ts";

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import type { Model } from "../../core/ports.ts";
-import { wishOf } from "../../core/wish.ts";
+import { wishOf } from "../../core/routing/wish.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
 import { answerGeneration } from "../generation.ts";

@@ -1,8 +1,8 @@
 /** The live placements: does what the scheduler decides, and tells it what happened. */
-import { asProxyError, ProxyError } from "./errors.ts";
-import type { Home } from "./home.ts";
-import type { Clock, Engine, EngineHost, LoadPlan, Observer, Timers } from "./ports.ts";
-import type { Device } from "./request.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
+import type { Home } from "../home.ts";
+import type { Clock, Engine, EngineHost, LoadPlan, Observer, Timers } from "../ports.ts";
+import type { Device } from "../request.ts";
 import type {
   Effect,
   Job,

@@ -1,7 +1,7 @@
 /** Why a request goes nowhere, as the error that its caller gets. Pure. */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
+import type { Device } from "../request.ts";
 import { promptTooLong } from "./limits.ts";
-import type { Device } from "./request.ts";
 import type { RouteQuestion } from "./route.ts";
 import { type Option, type Options, unsupported } from "./route-option.ts";
 

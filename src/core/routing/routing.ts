@@ -1,19 +1,20 @@
 /** Where a request goes: its prompt counted, the devices as they are now, and the router's decision. */
-import type { Circuits } from "./circuit.ts";
-import type { DeviceList } from "./device-list.ts";
-import { asProxyError } from "./errors.ts";
-import { type Home, isExclusive, keyOf, pairingOf } from "./home.ts";
+
+import type { DeviceList } from "../device-list.ts";
+import { asProxyError } from "../errors.ts";
+import { type Home, isExclusive, keyOf, pairingOf } from "../home.ts";
+import type { MemoryWatch } from "../memory/memory-watch.ts";
+import type { Clock, Model, ModelRequest, Observer, Shape } from "../ports.ts";
+import type { PromptEncoder } from "../prompt-encoder.ts";
+import type { Records } from "../records.ts";
+import type { DeviceInfo, EncodedPrompt, Need } from "../request.ts";
+import type { Circuits } from "../scheduling/circuit.ts";
+import type { Placements } from "../scheduling/placements.ts";
+import type { PlacementState } from "../scheduling/schedule.ts";
+import { truncationGoal } from "../truncation.ts";
 import { type Limits, shapeOn } from "./limits.ts";
-import type { MemoryWatch } from "./memory-watch.ts";
-import type { Placements } from "./placements.ts";
-import type { Clock, Model, ModelRequest, Observer, Shape } from "./ports.ts";
-import type { PromptEncoder } from "./prompt-encoder.ts";
-import type { Records } from "./records.ts";
-import type { DeviceInfo, EncodedPrompt, Need } from "./request.ts";
 import type { DeviceState, RouteDecision, RouteQuestion, RouteSettings } from "./route.ts";
 import { route } from "./router.ts";
-import type { PlacementState } from "./schedule.ts";
-import { truncationGoal } from "./truncation.ts";
 
 export interface RoutingOptions {
   readonly settings: RouteSettings;

@@ -1,6 +1,6 @@
 /** Models that are wrong on some generations of a device without any error: the load-time probe may not see it. Pure. */
-import type { Model } from "./ports.ts";
-import { type DeviceInfo, deviceClass } from "./request.ts";
+import type { Model } from "../ports.ts";
+import { type DeviceInfo, deviceClass } from "../request.ts";
 
 interface Bad {
   /** config.json's model_type. */

@@ -1,5 +1,5 @@
 /** Limits on a JSON Schema before it is compiled: what is bad, cyclic or explosive is refused by its place. Pure. */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
 import { checkRegex } from "./pattern.ts";
 
 /** Deepest nesting of schemas, `$ref`s followed. */

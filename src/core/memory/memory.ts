@@ -1,8 +1,8 @@
 /** Whether a placement fits into memory, and how large its KV cache may grow. Pure. */
-import { ProxyError } from "./errors.ts";
-import type { LoadPlan, MemoryState, Model, Shape } from "./ports.ts";
-import { type DeviceClass, type DeviceInfo, deviceClass } from "./request.ts";
-import type { Pressure } from "./schedule.ts";
+import { ProxyError } from "../errors.ts";
+import type { LoadPlan, MemoryState, Model, Shape } from "../ports.ts";
+import { type DeviceClass, type DeviceInfo, deviceClass } from "../request.ts";
+import type { Pressure } from "../scheduling/schedule.ts";
 
 export interface LoadDemand {
   readonly model: Pick<Model, "name" | "size" | "format" | "kvValuesPerToken">;

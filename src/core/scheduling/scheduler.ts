@@ -3,7 +3,7 @@
  * core/runtime.ts applies the effects and reports what came of them. The rules lie with their nouns: turns in
  * fair-queue.ts, room for jobs in stay.ts, seats and evictions in seats.ts, back-off and parallelism in standing.ts.
  */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
 import { JobLedger } from "./job-ledger.ts";
 import type {
   Effect,

@@ -1,7 +1,7 @@
 /** How many tokens fit where: the one formula, pure. The README prints it. */
-import { ProxyError } from "./errors.ts";
-import type { Shape } from "./ports.ts";
-import { type Device, deviceClass } from "./request.ts";
+import { ProxyError } from "../errors.ts";
+import type { Shape } from "../ports.ts";
+import { type Device, deviceClass } from "../request.ts";
 
 /** Settings, in tokens. */
 export interface Limits {

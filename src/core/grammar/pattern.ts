@@ -1,5 +1,5 @@
 /** Limits on regular expressions and EBNF grammars: what they repeat is what compiling them costs. Pure. */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
 
 /** Largest count in a `{n,m}`. */
 export const MAX_REPETITION = 1000;

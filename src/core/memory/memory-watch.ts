@@ -1,10 +1,10 @@
 /** Memory while the daemon runs: what a load may take, and when what is loaded has to give way. */
-import { asProxyError } from "./errors.ts";
-import { type Home, isExclusive } from "./home.ts";
+import { asProxyError } from "../errors.ts";
+import { type Home, isExclusive } from "../home.ts";
+import type { Machine, Observer, Timers } from "../ports.ts";
+import type { Placements } from "../scheduling/placements.ts";
+import type { Pressure } from "../scheduling/schedule.ts";
 import { type PlannedLoad, planLoad, pressureOf, withinLimit } from "./memory.ts";
-import type { Placements } from "./placements.ts";
-import type { Machine, Observer, Timers } from "./ports.ts";
-import type { Pressure } from "./schedule.ts";
 
 export interface MemorySettings {
   /** NPU_PROXY_KV_CACHE_SIZE in bytes; 0: a share of what is free. */

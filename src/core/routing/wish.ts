@@ -1,6 +1,6 @@
 /** The device that a caller asks for: a header, or a suffix of the model's name. Pure. */
-import { ProxyError } from "./errors.ts";
-import type { Device } from "./request.ts";
+import { ProxyError } from "../errors.ts";
+import type { Device } from "../request.ts";
 
 const DEVICE = "NPU|GPU(?:\\.\\d+)?|CPU";
 const NAME = new RegExp(`^(?:${DEVICE}|AUTO)$`);

@@ -1,7 +1,8 @@
 /** A conversation as the text that one of Ollama's Go templates makes of it (its template/template.go). Pure. */
+
+import type { Message, Prompt } from "../request.ts";
 import { renderGoTemplate } from "./go-rendering.ts";
 import { type GoTemplate, parseGoTemplate } from "./go-template.ts";
-import type { Message, Prompt } from "./request.ts";
 
 type Chat = Extract<Prompt, { kind: "chat" }>;
 

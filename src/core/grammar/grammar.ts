@@ -1,8 +1,8 @@
 /** Limits on what a client may force an answer into, before the engine's grammar library sees it. Pure. */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
+import type { Grammar } from "../request.ts";
 import { checkSchema, MAX_NODES } from "./json-schema.ts";
 import { checkEbnf, checkRegex } from "./pattern.ts";
-import type { Grammar } from "./request.ts";
 
 /** Longest source, in UTF-8 bytes. */
 export const MAX_BYTES = 16 * 1024;

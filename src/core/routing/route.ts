@@ -1,10 +1,11 @@
-/** The vocabulary of the router: what it is asked, and what it answers. core/router.ts decides. */
-import type { CircuitState } from "./circuit.ts";
-import type { Fitness } from "./library.ts";
+/** The vocabulary of the router: what it is asked, and what it answers. core/routing/router.ts decides. */
+
+import type { Fitness } from "../library.ts";
+import type { RouteReason, Shape } from "../ports.ts";
+import type { Device, DeviceInfo, Need } from "../request.ts";
+import type { CircuitState } from "../scheduling/circuit.ts";
+import type { Speed } from "../speed.ts";
 import type { Limits } from "./limits.ts";
-import type { RouteReason, Shape } from "./ports.ts";
-import type { Device, DeviceInfo, Need } from "./request.ts";
-import type { Speed } from "./speed.ts";
 
 /** NPU_PROXY_POLICY: by limits; the least expected time; the preferred device alone. */
 export type Policy = "context" | "latency" | "fixed";

@@ -1,9 +1,9 @@
 /**
  * The vocabulary of the scheduler: what it is told, and what it wants done. Times are Clock.now(), in ns.
- * core/scheduler.ts decides; core/runtime.ts does what it says and reports back.
+ * core/scheduling/scheduler.ts decides; core/runtime.ts does what it says and reports back.
  */
-import type { ErrorCode, ProxyError } from "./errors.ts";
-import type { Device, Priority } from "./request.ts";
+import type { ErrorCode, ProxyError } from "../errors.ts";
+import type { Device, Priority } from "../request.ts";
 
 /** A model, at one revision of its files, on one device. */
 export interface PlacementSpec {

@@ -1,5 +1,5 @@
 /** Expressions inside the `{{ }}` of a Go template: fields, variables, literals, calls and pipelines. Pure. */
-import { ProxyError } from "./errors.ts";
+import { ProxyError } from "../errors.ts";
 import type { Token } from "./go-source.ts";
 
 export type Expression =
