@@ -1,4 +1,6 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
+
+import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "./embedding/embedding.ts";
 import type { ProxyError } from "./errors.ts";
 import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
 import type {
@@ -58,6 +60,10 @@ export interface Model {
   readonly templateSupport?: readonly string[];
   /** Of an embedding: how token vectors become one. */
   readonly pooling?: "mean" | "cls" | "last";
+  /** Of an embedding: what goes before a text (prompts of config_sentence_transformers.json). */
+  readonly instructions?: { readonly query?: string; readonly document?: string };
+  /** Of an embedding: shorter vectors than its own mean something too (Matryoshka); the shortest that its card names, or true. */
+  readonly shortens?: boolean;
   /** Versions that wrote it, as rt_info tells: { openvino: "2026.1.0", optimum: "1.2" }. */
   readonly exporter?: Readonly<Record<string, string>>;
   /** For NPU, GPU and CPU, in this order. */
@@ -252,6 +258,13 @@ export interface WarmUp {
 
 /** What the daemon says of itself. */
 export interface RuntimeState {
+  /** The cache of embeddings. */
+  readonly embeddingCache?: {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly hits: number;
+    readonly misses: number;
+  };
   /** Why it is not ready: warming up, stopping; empty: it is. */
   readonly notReady: readonly string[];
   /** Requests that wait for a placement, or to be counted. */
@@ -312,6 +325,13 @@ export interface Runtime {
    * @throws ProxyError queue_full (with retryAfterMs) where as many wait as may, shutting_down
    */
   admit(): Admission;
+  /**
+   * Vectors of texts, in their order. Texts that the cache has, or that another request computes now, are not computed again.
+   * @throws ProxyError as generate does; context_length_exceeded where a text is too long and may not be cut
+   */
+  embed(request: EmbedRequest, signal: AbortSignal): Promise<Embeddings>;
+  /** How well documents answer a query. @throws ProxyError as generate does */
+  rerank(request: RerankRequest, signal: AbortSignal): Promise<Ranking>;
   /** Where this request would go now, and why. @throws ProxyError as generate does before anything runs */
   explain(request: ModelRequest, signal: AbortSignal): Promise<RouteExplanation>;
   placements(): readonly Placement[];

@@ -176,6 +176,22 @@ export interface LoadOptions {
   readonly compileCache?: string;
 }
 
+/** What an encoder's runner loads. */
+export interface EncoderLoadOptions {
+  readonly directory: string;
+  readonly kind: "embedding" | "rerank";
+  readonly device: Device;
+  readonly emulateNpu: boolean;
+  /** Longest input, in tokens. */
+  readonly maxTokens: number;
+  /** Of an embedding: how token vectors become one. */
+  readonly pooling: "mean" | "cls" | "last";
+  /** What goes before a text, by purpose (config_sentence_transformers.json, or the model's card). */
+  readonly instructions: { readonly query?: string; readonly document?: string };
+  /** Folder for compiled blobs; absent: none. */
+  readonly compileCache?: string;
+}
+
 export interface LoadedInfo {
   /** Prompt tokens of one engine step. */
   readonly prefillChunk: number;
@@ -213,6 +229,23 @@ export type ToRunner =
   /** To the runner that holds tokenizers only: render and encode, loading the tokenizer where it is not loaded. */
   | { readonly op: "encode"; readonly id: number; readonly directory: string; readonly prompt: Prompt }
   | { readonly op: "load"; readonly options: LoadOptions }
+  | { readonly op: "load_encoder"; readonly options: EncoderLoadOptions }
+  /** Answered by `embedded`, `reranked` or an error with this id. */
+  | {
+      readonly op: "embed";
+      readonly id: number;
+      readonly inputs: readonly (string | readonly number[])[];
+      readonly purpose?: "query" | "document";
+      readonly truncate: boolean;
+      readonly lane: Priority;
+    }
+  | {
+      readonly op: "rerank";
+      readonly id: number;
+      readonly query: string;
+      readonly documents: readonly string[];
+      readonly lane: Priority;
+    }
   /** Makes OpenVINO's model of an encoder's safetensors, into a folder that exists; the runner does nothing else then. */
   | { readonly op: "convert"; readonly directory: string; readonly into: string }
   /** Makes OpenVINO's model of the one GGUF file in a folder, beside it; answered by `converted`, too. */
@@ -239,6 +272,21 @@ export type FromRunner =
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
   | { readonly ev: "cancelled"; readonly id: number }
+  /** `vectors`: float32 little-endian in base64, shape [inputs, dimensions], not normalized. */
+  | {
+      readonly ev: "embedded";
+      readonly id: number;
+      readonly vectors: string;
+      readonly dimensions: number;
+      readonly tokens: readonly number[];
+      readonly truncated: number;
+    }
+  | {
+      readonly ev: "reranked";
+      readonly id: number;
+      readonly scores: readonly number[];
+      readonly tokens: readonly number[];
+    }
   | { readonly ev: "stats"; readonly stats: EngineStats | undefined }
   /** Of one request (id) or of the whole runner (no id: it ends after this). */
   | {
