@@ -241,6 +241,7 @@ test("one log line tells of a request, and none of its words", async () => {
     completionTokens: 3,
     ttftMs: expect.any(Number),
     durationMs: expect.any(Number),
+    handledMs: expect.any(Number),
     status: 200,
     error: undefined,
   });
