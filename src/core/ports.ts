@@ -150,7 +150,8 @@ export interface MemoryState {
 }
 
 export interface Machine {
-  memory(): MemoryState;
+  /** As it was a moment ago, which many may ask for; `fresh`: as it is now. */
+  memory(fresh?: boolean): MemoryState;
 }
 
 export interface EngineHost {
@@ -216,6 +217,8 @@ export interface Answer {
   readonly reason: RouteReason;
   /** Time from the request's arrival until its model was loaded, in ns; 0 where it was loaded. */
   readonly loadNs: number;
+  /** Clock.now() when its first event came, in ns; undefined before that. */
+  readonly firstEventAt?: number | undefined;
 }
 
 /** A placement, as `ps` shows it. */
@@ -309,9 +312,10 @@ export interface Runtime {
   generate(request: ModelRequest, signal: AbortSignal): Promise<Answer>;
   /**
    * Called as soon as a request is read, before anything is looked up for it.
+   * @param model as the client named it
    * @throws ProxyError queue_full (with retryAfterMs) where as many wait as may, shutting_down
    */
-  admit(): Admission;
+  admit(model: string): Admission;
   /** Where this request would go now, and why. @throws ProxyError as generate does before anything runs */
   explain(request: ModelRequest, signal: AbortSignal): Promise<RouteExplanation>;
   placements(): readonly Placement[];

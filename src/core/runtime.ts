@@ -1,6 +1,7 @@
 /** The daemon's runtime: routes requests to placements, keeps what was learnt of them, and tells how it is. */
 import { EngineRoom, type RuntimeOptions } from "./engine-room.ts";
 import { asProxyError, ProxyError } from "./errors.ts";
+import { movesOn } from "./failure.ts";
 import { keyOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
 import { fallbackChain, openCircuits, placementsOf } from "./overview.ts";
@@ -20,7 +21,9 @@ import type {
 } from "./ports.ts";
 import type { DeviceInfo } from "./request.ts";
 import { wishOf } from "./routing/wish.ts";
-import { movesOn, Run } from "./run.ts";
+import { Run, startsBy } from "./run.ts";
+import { Entrance } from "./scheduling/entrance.ts";
+import { rejection } from "./scheduling/placements.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { WarmUps } from "./warm-ups.ts";
 
@@ -41,8 +44,7 @@ class LiveRuntime implements Runtime {
   readonly #room: EngineRoom;
   readonly #warmUps: WarmUps;
   readonly #active = new Set<Promise<void>>();
-  /** Requests that were read and have no place in a queue yet. */
-  #entering = 0;
+  readonly #entrance: Entrance;
   #closing = false;
 
   constructor(options: RuntimeOptions) {
@@ -51,6 +53,7 @@ class LiveRuntime implements Runtime {
     this.models = models;
     this.#clock = clock;
     this.#room = new EngineRoom(options, this.#ending.signal, () => this.#warmUps.countFailure());
+    this.#entrance = new Entrance(options.maxQueue, this.#room.placements);
     this.#warmUps = new WarmUps({ clock, observer, load: (name, signal) => this.#warm(name, signal) });
     const remove = async (name: string, signal: AbortSignal): Promise<void> => {
       await library.remove(name, signal);
@@ -63,22 +66,13 @@ class LiveRuntime implements Runtime {
     return await this.#room.devices.get(signal, refresh);
   }
 
-  admit(): Admission {
+  admit(model: string): Admission {
     this.#refuseWhenClosing();
-    if (this.#entering + this.#room.placements.waiting >= this.#options.maxQueue)
-      throw new ProxyError(
-        "queue_full",
-        "As many requests wait as may. Try again later, or raise NPU_PROXY_MAX_QUEUE.",
-        { retryAfterMs: this.#room.completions.retryAfterMs },
-      );
-    this.#entering++;
-    let released = false;
-    return {
-      release: () => {
-        if (!released) this.#entering--;
-        released = true;
-      },
-    };
+    const admission = this.#entrance.admit(model);
+    if (admission) return admission;
+    throw new ProxyError("queue_full", rejection("queue_full").message, {
+      retryAfterMs: this.#room.completions.retryAfterMs,
+    });
   }
 
   placements(): readonly Placement[] {
@@ -86,14 +80,14 @@ class LiveRuntime implements Runtime {
   }
 
   state(): RuntimeState {
-    const { machine, maxQueue, route: settings } = this.#options;
+    const { maxQueue, route: settings } = this.#options;
     return {
       notReady: [...(this.#closing ? ["stopping"] : []), ...(this.#warmUps.pending ? ["warming up"] : [])],
-      waiting: this.#room.placements.waiting + this.#entering,
+      waiting: this.#room.placements.waiting + this.#entrance.waiting,
       running: this.#room.placements.running,
       maxQueue,
       pressure: this.#room.memory.pressure,
-      memory: machine.memory(),
+      memory: this.#room.memory.state,
       warmUps: this.#warmUps.list,
       warmUpFailures: this.#warmUps.failures,
       openCircuits: openCircuits(this.#room.circuits, this.#clock),
@@ -129,10 +123,10 @@ class LiveRuntime implements Runtime {
   async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
     const arrived = this.#clock.now();
-    using admission = disposable(request.admission ?? this.admit());
+    using admission = disposable(request.admission ?? this.admit(request.model));
     const model = request.found ?? (await this.models.get(request.model));
     requireCompletion(model);
-    const { prompt, decision } = await this.#room.routing.decide(model, request, signal);
+    const { prompt, decision } = await this.#decide(model, request, arrived, signal);
     const run = new Run(this.#room, { request, model, prompt, decision, arrived }, signal);
     this.#track(run);
     const [best] = decision.candidates;
@@ -156,6 +150,25 @@ class LiveRuntime implements Runtime {
   #refuseWhenClosing(): void {
     if (this.#closing)
       throw new ProxyError("shutting_down", "npu-proxy is shutting down and takes no new requests. Try again later.");
+  }
+
+  /** Counting the prompt is part of the time that a request may wait. */
+  async #decide(
+    model: Model,
+    request: ModelRequest,
+    arrived: number,
+    signal: AbortSignal,
+  ): ReturnType<EngineRoom["routing"]["decide"]> {
+    const { timers, times } = this.#options;
+    const late = new AbortController();
+    const left = (startsBy(request, arrived, times) - this.#clock.now()) / 1e6;
+    const cancel = timers.after(Math.max(0, left), () => late.abort(rejection("queue_timeout")));
+    const either = AbortSignal.any([signal, late.signal]);
+    try {
+      return await unlessAborted(this.#room.routing.decide(model, request, either), either);
+    } finally {
+      cancel();
+    }
   }
 
   #track(run: Run): void {

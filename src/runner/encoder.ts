@@ -7,10 +7,13 @@ import { RunnerHealth } from "./health.ts";
 
 /** A chat template is a program that came with the model: one that runs longer than this is ended with its process. */
 const TEMPLATE_DEADLINE_MS = 10_000;
+/** Templates run beside the process's main thread: one that is silent this long is stopped, and no template is to blame. */
+const ANSWER_WITHIN_MS = 5_000;
 
 export class Encoder {
   readonly #start: () => Promise<RunnerConnection>;
   #current: Promise<EncoderProcess> | undefined;
+  #closed = false;
 
   /** @param start starts a runner and waits until it takes messages */
   constructor(start: () => Promise<RunnerConnection>) {
@@ -32,22 +35,25 @@ export class Encoder {
     }
   }
 
+  /** For good: whoever waits is told so, and brings no new process to life. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#current?.then(
       (process) => process.close(),
       () => undefined,
     );
   }
 
-  #process(): Promise<EncoderProcess> {
-    if (this.#current) return this.#current;
+  async #process(): Promise<EncoderProcess> {
+    if (this.#closed) throw new ProxyError("shutting_down", "npu-proxy is shutting down.");
+    if (this.#current) return await this.#current;
     const starting = this.#start().then((connection) => new EncoderProcess(connection));
     this.#current = starting;
     const forget = (): void => {
       if (this.#current === starting) this.#current = undefined;
     };
     starting.then((process) => process.exited.then(forget), forget);
-    return starting;
+    return await starting;
   }
 }
 
@@ -83,6 +89,7 @@ class EncoderProcess {
     this.#connection = connection;
     this.#health = new RunnerHealth({
       connection,
+      answerWithinMs: ANSWER_WITHIN_MS,
       work: {
         busy: () => this.#waiting.size > 0,
         progressWithinMs: TEMPLATE_DEADLINE_MS,

@@ -60,6 +60,7 @@ export class Exchange {
 
   accepted(answer: Answer): void {
     this.#answer = answer;
+    this.#firstToken = answer.firstEventAt;
   }
 
   /** Counts an event of the answer; the tokens of one that is never finished are counted too. */
