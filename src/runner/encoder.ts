@@ -21,18 +21,19 @@ export class Encoder {
   }
 
   /**
-   * Renders and encodes. A process that died under somebody else's prompt is replaced and asked again, once.
-   * @throws ProxyError invalid_template (deadline included), model_not_loaded, runtime_*
+   * Renders and encodes. A process that died, perhaps under somebody else's prompt, is replaced and asked again.
+   * @throws ProxyError invalid_template (deadline included), runner_crashed, model_not_loaded, runtime_*
    */
   async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
-    try {
-      return await (await this.#process()).encode(model, prompt, signal);
-    } catch (first) {
-      if (!diedUnder(first)) throw first;
-      return await (await this.#process()).encode(model, prompt, signal).catch((second: unknown) => {
-        throw diedUnder(second) ? culprit(second) : second;
-      });
-    }
+    for (const deaths: ProxyError[] = []; ; )
+      try {
+        return await (await this.#process()).encode(model, prompt, signal);
+      } catch (error) {
+        if (!diedUnder(error)) throw error;
+        deaths.push(error);
+        const verdict = verdictOn(deaths);
+        if (verdict) throw verdict;
+      }
   }
 
   /** For good: whoever waits is told so, and brings no new process to life. */
@@ -61,13 +62,21 @@ function diedUnder(error: unknown): error is ProxyError {
   return error instanceof ProxyError && error.code === "runner_crashed";
 }
 
-/** The process died twice under one prompt: that prompt, or rather the template that it came to, is why. */
-function culprit(error: ProxyError): ProxyError {
-  if (error.cause instanceof ProxyError) return error.cause;
+/** Deaths under one prompt after which it is not asked again. */
+const MOST_DEATHS = 3;
+/** What a template does that recurses without end; the other signals come from outside. */
+const FAULT = /ended by SIG(SEGV|BUS|ABRT)/;
+
+/** Whether one prompt, or rather the template that it came to, is to blame; undefined: it is asked again. */
+function verdictOn(deaths: readonly ProxyError[]): ProxyError | undefined {
+  const last = deaths.at(-1);
+  if (deaths.length > 1 && last?.cause instanceof ProxyError) return last.cause;
+  if (deaths.length < MOST_DEATHS) return undefined;
+  if (!deaths.every(({ message }) => FAULT.test(message))) return last;
   return new ProxyError(
     "invalid_template",
-    "The process that renders chat templates died twice under this request: the model's template cannot be used.",
-    { detail: error.message, cause: error },
+    `The process that renders chat templates died ${MOST_DEATHS} times under this request: the model's template cannot be used.`,
+    { detail: last?.message ?? "", cause: last },
   );
 }
 
