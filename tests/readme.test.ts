@@ -1,19 +1,50 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { errorsTable } from "../src/cli/errors-table.ts";
 import { settingsTable } from "../src/config.ts";
+import type { RouteReason } from "../src/core/ports.ts";
 
-const README = readFileSync(join(import.meta.dir, "..", "README.md"), "utf8");
+const ROOT = join(import.meta.dir, "..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** What stands between <!-- name --> and <!-- /name -->. */
+function block(name: string): string | undefined {
+  return new RegExp(`<!-- ${name} -->\\n(.*)\\n<!-- /${name} -->`, "s").exec(README)?.[1];
+}
 
 test("the README's table of settings is the program's own", () => {
-  expect(/<!-- settings -->\n(.*)\n<!-- \/settings -->/s.exec(README)?.[1]).toBe(settingsTable());
+  expect(block("settings")).toBe(settingsTable());
 });
 
-test("every file that the README names exists", async () => {
-  const named = [...README.matchAll(/`((?:src|tests|build|\.ci)\/[\w./-]+)`/g)].map(([, path]) => path ?? "");
+test("the README's table of errors is the program's own", () => {
+  expect(block("errors")).toBe(errorsTable());
+});
+
+test("the README explains every reason of a route, and no other", () => {
+  const reasons: Readonly<Record<RouteReason, true>> = {
+    within_npu_limit: true,
+    prompt_exceeds_npu_limit: true,
+    output_exceeds_npu_limit: true,
+    needs_unsupported_by_npu: true,
+    npu_busy: true,
+    npu_unavailable: true,
+    circuit_open: true,
+    model_unfit: true,
+    insufficient_memory: true,
+    requested: true,
+    fixed: true,
+    fastest: true,
+  };
+  const table = /\| reason \| \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(README)?.[1] ?? "";
+  const explained = table.split("\n").flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)]);
+  expect(explained.map(([, reason]) => reason).sort()).toEqual(Object.keys(reasons).sort());
+});
+
+test("every file that the README names exists", () => {
+  const named = [...README.matchAll(/`(?:bun )?((?:src|tests|build|\.ci)\/[\w./-]+)`/g)].map(([, path]) => path ?? "");
   expect(named.length).toBeGreaterThan(10);
-  const { existsSync } = await import("node:fs");
-  expect(named.filter((path) => !existsSync(join(import.meta.dir, "..", path)))).toEqual(
+  expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual(
     // made by the build, not part of the checkout
     named.filter((path) => path.startsWith("build/out")),
   );

@@ -21,9 +21,13 @@ export class DeviceList {
     return this.#found;
   }
 
-  /** @throws ProxyError what the probe throws; the next caller asks again */
+  /**
+   * While the drivers are asked again, what they said before serves: one that hangs must not hold up requests.
+   * @throws ProxyError what the probe throws; the next caller asks again
+   */
   async get(signal: AbortSignal, refresh = false): Promise<readonly DeviceInfo[]> {
     signal.throwIfAborted();
+    if (!refresh && this.#found.length > 0) return this.#found;
     if (!this.#probe || (refresh && !this.#probing)) this.#probe = this.#ask();
     return await unlessAborted(this.#probe, signal);
   }

@@ -90,13 +90,11 @@ export class EngineRoom implements RunHost, EmbedderHost {
       plan: (home) => this.memory.plan(home),
       onLoaded: (home, engine, ms) => {
         this.memory.loaded(home);
-        this.routing.switched(home);
         this.#experience.loaded(home, engine, ms);
         if (engine.info.warmUpError !== undefined) onWarmUpFailed();
       },
       onLoadFailed: (home, error) => {
         this.memory.loaded(home);
-        this.routing.switched(home);
         this.#experience.loadFailed(home, error);
       },
       onCrash: (home, error) => this.#experience.crashed(home, error),

@@ -2,6 +2,7 @@
 
 import type { DeviceList } from "./device-list.ts";
 import type { ProxyError } from "./errors.ts";
+import { isOfLoad } from "./failure.ts";
 import { type Home, keyOf, pairingOf } from "./home.ts";
 import type { PlacedEngine } from "./placed-engine.ts";
 import type { Clock, Model, ModelStore, Observer } from "./ports.ts";
@@ -69,7 +70,7 @@ export class Experience {
 
   loadFailed({ model, device }: Home, error: ProxyError): void {
     if (error.code === "model_unfit") this.#options.records.markUnfit(pairingOf(model, device), error.message);
-    this.#broken(model, device, error);
+    else if (isOfLoad(error)) this.#broken(model, device, error);
   }
 
   /** A runner ended by itself; what ran on it tells of its own failure. */

@@ -25,6 +25,9 @@ const OF_ENGINE: ReadonlySet<ErrorCode> = new Set([
   "token_timeout",
 ]);
 
+/** Failures of a load that a pause may mend: not a damaged model, nor too little memory. */
+const OF_LOAD: ReadonlySet<ErrorCode> = new Set(["model_not_loaded", "load_timeout", "device_error", "device_lost"]);
+
 /** True where another device may do better. */
 export function movesOn({ code }: ProxyError, signal: AbortSignal): boolean {
   return !signal.aborted && MOVES_ON.has(code);
@@ -42,4 +45,9 @@ export function triesAgain({ code }: ProxyError, seated: boolean): boolean {
 /** True where the engine or its device failed, and not the request. */
 export function isOfEngine({ code }: ProxyError): boolean {
   return OF_ENGINE.has(code);
+}
+
+/** True where a load failed for its device's or its engine's sake. */
+export function isOfLoad({ code }: ProxyError): boolean {
+  return OF_LOAD.has(code);
 }

@@ -156,7 +156,8 @@ export interface MemoryState {
 }
 
 export interface Machine {
-  memory(): MemoryState;
+  /** As it was a moment ago, which many may ask for; `fresh`: as it is now. */
+  memory(fresh?: boolean): MemoryState;
 }
 
 export interface EngineHost {
@@ -222,6 +223,8 @@ export interface Answer {
   readonly reason: RouteReason;
   /** Time from the request's arrival until its model was loaded, in ns; 0 where it was loaded. */
   readonly loadNs: number;
+  /** Clock.now() when its first event came, in ns; undefined before that. */
+  readonly firstEventAt?: number | undefined;
 }
 
 /** A placement, as `ps` shows it. */
@@ -322,9 +325,10 @@ export interface Runtime {
   generate(request: ModelRequest, signal: AbortSignal): Promise<Answer>;
   /**
    * Called as soon as a request is read, before anything is looked up for it.
+   * @param model as the client named it
    * @throws ProxyError queue_full (with retryAfterMs) where as many wait as may, shutting_down
    */
-  admit(): Admission;
+  admit(model: string): Admission;
   /**
    * Vectors of texts, in their order. Texts that the cache has, or that another request computes now, are not computed again.
    * @throws ProxyError as generate does; context_length_exceeded where a text is too long and may not be cut

@@ -110,7 +110,10 @@ export interface GenerateRequest {
   readonly keepAliveMs?: number;
   /** Longest time from its arrival to its end, in ms (X-NPU-Proxy-Timeout). Absent: the settings. */
   readonly timeoutMs?: number;
-  /** Its answer is sent as it comes: the setting's inference timeout then ends with the first token. */
+  /**
+   * Its answer is sent as it comes: the setting's inference timeout then ends with the first token. false: it is sent whole,
+   * so that it may start again elsewhere as long as it is not.
+   */
   readonly stream?: boolean;
   /** A prompt that is too long loses its oldest messages (of a text: its middle), as Ollama does it. */
   readonly truncate?: boolean;

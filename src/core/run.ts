@@ -1,5 +1,6 @@
 /** One generation: placed on the best device, moved to the next while nothing was sent, ended by its deadlines. */
-import { asProxyError, type ErrorCode, ProxyError } from "./errors.ts";
+import { asProxyError, ProxyError } from "./errors.ts";
+import { isOfEngine, movesOn, triesAgain } from "./failure.ts";
 import type { Answer, Clock, Model, ModelRequest, Observer, RouteReason, Timers } from "./ports.ts";
 import type { DeviceInfo, EncodedPrompt, GenerateEvent } from "./request.ts";
 import type { Candidate, RouteDecision } from "./routing/route.ts";
@@ -41,36 +42,9 @@ export interface RunHost {
   undecided(model: Model, candidate: Candidate): void;
 }
 
-/** Failures that say nothing against the request itself: the next device may do better. */
-const MOVES_ON: ReadonlySet<ErrorCode> = new Set([
-  "model_not_loaded",
-  "load_timeout",
-  "device_error",
-  "device_lost",
-  "model_unfit",
-  "insufficient_memory",
-  "runner_crashed",
-  "inference_failed",
-]);
-
-/**
- * A runner that ended under a request is started anew, one that ran out of memory gets fewer at once: where there is no
- * other device the same one gets a second chance.
- */
-const ONCE_MORE: ReadonlySet<ErrorCode> = new Set(["runner_crashed", "device_lost", "insufficient_memory"]);
-
-/** Failures of the engine or its device: they count against the placement. */
-const ENGINE_FAILED: ReadonlySet<ErrorCode> = new Set([
-  "runner_crashed",
-  "device_lost",
-  "device_error",
-  "inference_failed",
-  "token_timeout",
-]);
-
-/** True where another device may do better. */
-export function movesOn(error: ProxyError, signal: AbortSignal): boolean {
-  return !signal.aborted && MOVES_ON.has(error.code);
+/** When a request must have started, in ns, its prompt counted and its model loaded. */
+export function startsBy({ timeoutMs }: ModelRequest, arrived: number, { queueMs }: Times): number {
+  return arrived + Math.min(queueMs, timeoutMs ?? queueMs) * 1e6;
 }
 
 export class Run implements Answer {
@@ -92,7 +66,9 @@ export class Run implements Answer {
   #loadNs = 0;
   #seat: Seat | undefined;
   #source: AsyncIterator<GenerateEvent> | undefined;
-  #first: IteratorResult<GenerateEvent> | undefined;
+  /** Events that came and were not taken yet: the first one; of an answer that is sent whole, all. */
+  readonly #come: IteratorResult<GenerateEvent>[] = [];
+  #firstEventAt: number | undefined;
   #begun: Promise<void> | undefined;
   #cancelDeadline: () => void = () => undefined;
   #cancelIdle: () => void = () => undefined;
@@ -135,7 +111,11 @@ export class Run implements Answer {
     return this.#loadNs;
   }
 
-  /** Resolves with the first event. @throws ProxyError what no device could mend; then it has ended */
+  get firstEventAt(): number | undefined {
+    return this.#firstEventAt;
+  }
+
+  /** Resolves with the first event, of an answer that is sent whole with the last. @throws ProxyError what no device could mend; then it has ended */
   begin(): Promise<void> {
     const leave = (): void => this.#stop.abort(asProxyError(this.#signal.reason));
     if (this.#signal.aborted) leave();
@@ -166,12 +146,11 @@ export class Run implements Answer {
       if (!candidate) throw new ProxyError("internal_error", "A request had no device to go to.");
       this.#candidate = candidate;
       try {
-        this.#first = await this.#start(candidate);
-        return;
+        return await this.#start(candidate);
       } catch (thrown) {
-        const ran = this.#seat !== undefined;
+        const seated = this.#seat !== undefined;
         const error = this.#failed(thrown);
-        if (ran && ONCE_MORE.has(error.code) && this.#plan.length === 0) {
+        if (this.#plan.length === 0 && triesAgain(error, seated)) {
           this.#plan.push(...spare);
           spare = [];
         }
@@ -189,22 +168,21 @@ export class Run implements Answer {
     }
   }
 
-  async #start(candidate: Candidate): Promise<IteratorResult<GenerateEvent>> {
+  async #start(candidate: Candidate): Promise<void> {
     const { clock, times } = this.#host;
-    const { client = "", priority = "interactive", sampling, timeoutMs } = this.#request;
-    const queueMs = Math.min(times.queueMs, timeoutMs ?? times.queueMs);
+    const { client = "", priority = "interactive", sampling, stream, timeoutMs } = this.#request;
     const ask = {
       client,
       priority,
       tokens: this.#prompt.tokens + candidate.maxTokens,
-      deadline: this.#arrived + queueMs * 1e6,
+      deadline: startsBy(this.#request, this.#arrived, times),
       keepAliveMs: this.#request.keepAliveMs,
     };
     const { seat, loaded } = await this.#host.enter(this.model, candidate, ask, this.#stop.signal);
+    const maxTokens = this.#room(candidate, seat);
     this.#seat = seat;
     // What came before (probing the devices, starting the tokenizers) is part of a first load.
     if (!loaded) this.#loadNs = clock.now() - this.#arrived;
-    const maxTokens = this.#room(candidate, seat);
     this.#setDeadline();
     // The next one starts as soon as the engine can, however slowly this answer is read.
     const onDone = (): void => {
@@ -213,17 +191,32 @@ export class Run implements Answer {
     };
     const events = seat.engine.generate(this.#prompt, { ...sampling, maxTokens }, this.#stop.signal, onDone);
     this.#source = events[Symbol.asyncIterator]();
-    const first = await this.#source.next();
-    if (this.#request.stream && timeoutMs === undefined) this.#cancelDeadline();
-    if (!first.done && first.value.type !== "done") this.#watchTokens();
-    return first;
+    this.#come.length = 0;
+    let event = await this.#pull();
+    this.#firstEventAt = clock.now();
+    if (stream && timeoutMs === undefined) this.#cancelDeadline();
+    if (!isLast(event)) this.#watchTokens();
+    this.#come.push(event);
+    // Nothing is sent before it is whole: until then another device may start from the beginning.
+    while (stream === false && !isLast(event)) {
+      event = await this.#pull();
+      this.#come.push(event);
+    }
+  }
+
+  async #pull(): Promise<IteratorResult<GenerateEvent>> {
+    this.#waitingSince = this.#host.clock.now();
+    const event = (await this.#source?.next()) ?? { value: undefined, done: true };
+    this.#waitingSince = undefined;
+    return event;
   }
 
   /** Most tokens of the answer: a KV cache that memory keeps small may hold less than the context. */
-  #room({ maxTokens, device }: Candidate, { capacity }: Seat): number {
+  #room({ maxTokens, device }: Candidate, { capacity, finish }: Seat): number {
     if (capacity === undefined) return maxTokens;
     const left = capacity - this.#prompt.tokens;
     if (left >= 1) return Math.min(maxTokens, left);
+    finish("failed"); // nothing ran out of memory: fewer at once would not help it, and slow everybody down
     throw new ProxyError(
       "insufficient_memory",
       `The prompt has ${this.#prompt.tokens} tokens and the memory on ${device.name} is enough for a KV cache of ` +
@@ -233,14 +226,10 @@ export class Run implements Answer {
 
   async #next(): Promise<IteratorResult<GenerateEvent>> {
     await this.#begun;
-    const first = this.#first;
-    this.#first = undefined;
     try {
-      this.#waitingSince = this.#host.clock.now();
-      const result = first ?? (await this.#source?.next()) ?? { value: undefined, done: true };
-      this.#waitingSince = undefined;
+      const result = this.#come.shift() ?? (await this.#pull());
       if (!result.done && result.value.type === "done") this.#host.answered(this.model, this.#candidate, result.value);
-      if (result.done || result.value.type === "done") {
+      if (isLast(result)) {
         this.#release("done");
         this.#ended.resolve();
       }
@@ -255,7 +244,7 @@ export class Run implements Answer {
   /** What an attempt failed with, after it was told to whom it concerns. */
   #failed(thrown: unknown): ProxyError {
     const error = asProxyError(this.#stop.signal.aborted ? this.#stop.signal.reason : thrown);
-    if (this.#seat && ENGINE_FAILED.has(error.code)) this.#host.failed(this.model, this.#candidate, error);
+    if (this.#seat && isOfEngine(error)) this.#host.failed(this.model, this.#candidate, error);
     else this.#host.undecided(this.model, this.#candidate);
     this.#release(this.#stop.signal.aborted ? "left" : error.code === "insufficient_memory" ? "memory" : "failed");
     return error;
@@ -303,4 +292,8 @@ export class Run implements Answer {
     };
     this.#cancelIdle = timers.after(times.tokenMs, look);
   }
+}
+
+function isLast(event: IteratorResult<GenerateEvent>): boolean {
+  return event.done === true || event.value.type === "done";
 }

@@ -4,6 +4,7 @@ import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "./embeddi
 import { rerank } from "./embedding/reranker.ts";
 import { EngineRoom, type RuntimeOptions } from "./engine-room.ts";
 import { asProxyError, ProxyError } from "./errors.ts";
+import { movesOn } from "./failure.ts";
 import { keyOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
 import { fallbackChain, openCircuits, placementsOf } from "./overview.ts";
@@ -24,7 +25,9 @@ import type {
 } from "./ports.ts";
 import type { DeviceInfo } from "./request.ts";
 import { wishOf } from "./routing/wish.ts";
-import { movesOn, Run } from "./run.ts";
+import { Run, startsBy } from "./run.ts";
+import { Entrance } from "./scheduling/entrance.ts";
+import { rejection } from "./scheduling/placements.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { WarmUps } from "./warm-ups.ts";
 
@@ -46,8 +49,7 @@ class LiveRuntime implements Runtime {
   readonly #embedder: Embedder;
   readonly #warmUps: WarmUps;
   readonly #active = new Set<Promise<void>>();
-  /** Requests that were read and have no place in a queue yet. */
-  #entering = 0;
+  readonly #entrance: Entrance;
   #closing = false;
 
   constructor(options: RuntimeOptions) {
@@ -57,6 +59,7 @@ class LiveRuntime implements Runtime {
     this.#clock = clock;
     this.#room = new EngineRoom(options, this.#ending.signal, () => this.#warmUps.countFailure());
     this.#embedder = new Embedder(this.#room, options.embedding);
+    this.#entrance = new Entrance(options.maxQueue, this.#room.placements);
     this.#warmUps = new WarmUps({ clock, observer, load: (name, signal) => this.#warm(name, signal) });
     const remove = async (name: string, signal: AbortSignal): Promise<void> => {
       await library.remove(name, signal);
@@ -69,22 +72,13 @@ class LiveRuntime implements Runtime {
     return await this.#room.devices.get(signal, refresh);
   }
 
-  admit(): Admission {
+  admit(model: string): Admission {
     this.#refuseWhenClosing();
-    if (this.#entering + this.#room.placements.waiting >= this.#options.maxQueue)
-      throw new ProxyError(
-        "queue_full",
-        "As many requests wait as may. Try again later, or raise NPU_PROXY_MAX_QUEUE.",
-        { retryAfterMs: this.#room.completions.retryAfterMs },
-      );
-    this.#entering++;
-    let released = false;
-    return {
-      release: () => {
-        if (!released) this.#entering--;
-        released = true;
-      },
-    };
+    const admission = this.#entrance.admit(model);
+    if (admission) return admission;
+    throw new ProxyError("queue_full", rejection("queue_full").message, {
+      retryAfterMs: this.#room.completions.retryAfterMs,
+    });
   }
 
   placements(): readonly Placement[] {
@@ -92,15 +86,15 @@ class LiveRuntime implements Runtime {
   }
 
   state(): RuntimeState {
-    const { machine, maxQueue, route: settings } = this.#options;
+    const { maxQueue, route: settings } = this.#options;
     return {
       embeddingCache: this.#embedder.cache,
       notReady: [...(this.#closing ? ["stopping"] : []), ...(this.#warmUps.pending ? ["warming up"] : [])],
-      waiting: this.#room.placements.waiting + this.#entering,
+      waiting: this.#room.placements.waiting + this.#entrance.waiting,
       running: this.#room.placements.running,
       maxQueue,
       pressure: this.#room.memory.pressure,
-      memory: machine.memory(),
+      memory: this.#room.memory.state,
       warmUps: this.#warmUps.list,
       warmUpFailures: this.#warmUps.failures,
       openCircuits: openCircuits(this.#room.circuits, this.#clock),
@@ -136,10 +130,10 @@ class LiveRuntime implements Runtime {
   async generate(request: ModelRequest, signal: AbortSignal): Promise<Answer> {
     this.#refuseWhenClosing();
     const arrived = this.#clock.now();
-    using admission = disposable(request.admission ?? this.admit());
+    using admission = disposable(request.admission ?? this.admit(request.model));
     const model = request.found ?? (await this.models.get(request.model));
     requireCompletion(model);
-    const { prompt, decision } = await this.#room.routing.decide(model, request, signal);
+    const { prompt, decision } = await this.#decide(model, request, arrived, signal);
     const run = new Run(this.#room, { request, model, prompt, decision, arrived }, signal);
     this.#track(run.ended);
     const [best] = decision.candidates;
@@ -179,7 +173,7 @@ class LiveRuntime implements Runtime {
   ): Promise<Answer> {
     this.#refuseWhenClosing();
     const arrived = this.#clock.now();
-    using admission = disposable(request.admission ?? this.admit());
+    using admission = disposable(request.admission ?? this.admit(request.model));
     const model = request.found ?? (await this.models.get(request.model));
     const answer = work({ ...request, admission }, model, arrived);
     this.#track(
@@ -189,6 +183,25 @@ class LiveRuntime implements Runtime {
       ),
     );
     return await answer;
+  }
+
+  /** Counting the prompt is part of the time that a request may wait. */
+  async #decide(
+    model: Model,
+    request: ModelRequest,
+    arrived: number,
+    signal: AbortSignal,
+  ): ReturnType<EngineRoom["routing"]["decide"]> {
+    const { timers, times } = this.#options;
+    const late = new AbortController();
+    const left = (startsBy(request, arrived, times) - this.#clock.now()) / 1e6;
+    const cancel = timers.after(Math.max(0, left), () => late.abort(rejection("queue_timeout")));
+    const either = AbortSignal.any([signal, late.signal]);
+    try {
+      return await unlessAborted(this.#room.routing.decide(model, request, either), either);
+    } finally {
+      cancel();
+    }
   }
 
   #track(ended: Promise<void>): void {

@@ -28,7 +28,7 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   [/OUT_OF_(DEVICE|HOST)_MEMORY\b|OUT_OF_RESOURCES\b|MEM_OBJECT_ALLOCATION_FAILURE\b/, "insufficient_memory"],
   [/\[GPU\].*error code: -[456]\b|Exceeded max size of memory|dnnl_out_of_memory\b/, "insufficient_memory"],
   [
-    /\bbad_alloc\b|\bbad allocation\b|Cannot allocate memory|Failed to allocate|[Oo]ut of memory/,
+    /\bbad_alloc\b|\bbad allocation\b|Cannot allocate memory|Failed to allocate|\[CPU\].*can't alloc\b|[Oo]ut of memory/,
     "insufficient_memory",
   ],
 ];

@@ -54,13 +54,12 @@ export class Tokenizers {
       return { tokenizer, limit: await findLimit(tokenizer) };
     } catch (error) {
       this.#loaded.delete(key);
+      const failed = nativeError(error);
+      if (failed.code === "insufficient_memory") throw failed;
       throw new ProxyError(
         "model_not_loaded",
         "The model's tokenizer does not load; the server's log has the reason.",
-        {
-          detail: nativeError(error).detail ?? "",
-          cause: error,
-        },
+        { detail: failed.detail ?? "", cause: error },
       );
     }
   }

@@ -81,7 +81,8 @@ export class WarmEngine {
     const prompt = await this.native.tokenizer.encode(PROBE, true);
     const tokens = Math.min(PROBE_TOKENS, mostTokens(options) - prompt.length);
     if (prompt.length > maxPromptTokens || tokens < 1) return undefined; // a context for less than a line
-    const sampling = deviceClass(device) === "NPU" ? {} : ({ logprobs: 1 } as const);
+    // Up to its end: what a sound model says behind that is nonsense too.
+    const sampling = { ignore_eos: false, ...(deviceClass(device) !== "NPU" && { logprobs: 1 as const }) };
     const said = await this.#run(prompt, tokens, sampling).catch((error: unknown) => {
       const fault = faultOfFailure(asProxyError(error).message);
       throw fault === undefined ? failedLoad(error) : unfit(device, fault);

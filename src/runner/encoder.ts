@@ -7,10 +7,13 @@ import { RunnerHealth } from "./health.ts";
 
 /** A chat template is a program that came with the model: one that runs longer than this is ended with its process. */
 const TEMPLATE_DEADLINE_MS = 10_000;
+/** Templates run beside the process's main thread: one that is silent this long is stopped, and no template is to blame. */
+const ANSWER_WITHIN_MS = 5_000;
 
 export class Encoder {
   readonly #start: () => Promise<RunnerConnection>;
   #current: Promise<EncoderProcess> | undefined;
+  #closed = false;
 
   /** @param start starts a runner and waits until it takes messages */
   constructor(start: () => Promise<RunnerConnection>) {
@@ -18,36 +21,40 @@ export class Encoder {
   }
 
   /**
-   * Renders and encodes. A process that died under somebody else's prompt is replaced and asked again, once.
-   * @throws ProxyError invalid_template (deadline included), model_not_loaded, runtime_*
+   * Renders and encodes. A process that died, perhaps under somebody else's prompt, is replaced and asked again.
+   * @throws ProxyError invalid_template (deadline included), runner_crashed, model_not_loaded, runtime_*
    */
   async encode(model: Model, prompt: Prompt, signal: AbortSignal): Promise<EncodedPrompt> {
-    try {
-      return await (await this.#process()).encode(model, prompt, signal);
-    } catch (first) {
-      if (!diedUnder(first)) throw first;
-      return await (await this.#process()).encode(model, prompt, signal).catch((second: unknown) => {
-        throw diedUnder(second) ? culprit(second) : second;
-      });
-    }
+    for (const deaths: ProxyError[] = []; ; )
+      try {
+        return await (await this.#process()).encode(model, prompt, signal);
+      } catch (error) {
+        if (!diedUnder(error)) throw error;
+        deaths.push(error);
+        const verdict = verdictOn(deaths);
+        if (verdict) throw verdict;
+      }
   }
 
+  /** For good: whoever waits is told so, and brings no new process to life. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#current?.then(
       (process) => process.close(),
       () => undefined,
     );
   }
 
-  #process(): Promise<EncoderProcess> {
-    if (this.#current) return this.#current;
+  async #process(): Promise<EncoderProcess> {
+    if (this.#closed) throw new ProxyError("shutting_down", "npu-proxy is shutting down.");
+    if (this.#current) return await this.#current;
     const starting = this.#start().then((connection) => new EncoderProcess(connection));
     this.#current = starting;
     const forget = (): void => {
       if (this.#current === starting) this.#current = undefined;
     };
     starting.then((process) => process.exited.then(forget), forget);
-    return starting;
+    return await starting;
   }
 }
 
@@ -55,13 +62,21 @@ function diedUnder(error: unknown): error is ProxyError {
   return error instanceof ProxyError && error.code === "runner_crashed";
 }
 
-/** The process died twice under one prompt: that prompt, or rather the template that it came to, is why. */
-function culprit(error: ProxyError): ProxyError {
-  if (error.cause instanceof ProxyError) return error.cause;
+/** Deaths under one prompt after which it is not asked again. */
+const MOST_DEATHS = 3;
+/** What a template does that recurses without end; the other signals come from outside. */
+const FAULT = /ended by SIG(SEGV|BUS|ABRT)/;
+
+/** Whether one prompt, or rather the template that it came to, is to blame; undefined: it is asked again. */
+function verdictOn(deaths: readonly ProxyError[]): ProxyError | undefined {
+  const last = deaths.at(-1);
+  if (deaths.length > 1 && last?.cause instanceof ProxyError) return last.cause;
+  if (deaths.length < MOST_DEATHS) return undefined;
+  if (!deaths.every(({ message }) => FAULT.test(message))) return last;
   return new ProxyError(
     "invalid_template",
-    "The process that renders chat templates died twice under this request: the model's template cannot be used.",
-    { detail: error.message, cause: error },
+    `The process that renders chat templates died ${MOST_DEATHS} times under this request: the model's template cannot be used.`,
+    { detail: last?.message ?? "", cause: last },
   );
 }
 
@@ -83,6 +98,7 @@ class EncoderProcess {
     this.#connection = connection;
     this.#health = new RunnerHealth({
       connection,
+      answerWithinMs: ANSWER_WITHIN_MS,
       work: {
         busy: () => this.#waiting.size > 0,
         progressWithinMs: TEMPLATE_DEADLINE_MS,

@@ -19,9 +19,9 @@ export function createMachine({ memoryLimitBytes, root = "/" }: MachineOptions):
   let state: MemoryState | undefined;
   let readAt = 0;
   return {
-    memory() {
+    memory(fresh = false) {
       const now = performance.now();
-      if (state && now - readAt < FRESH_MS) return state;
+      if (!fresh && state && now - readAt < FRESH_MS) return state;
       readAt = now;
       state = limited(leastOf(root), memoryLimitBytes);
       return state;

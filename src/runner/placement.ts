@@ -36,6 +36,8 @@ export class RunnerPlacement implements Engine {
   readonly #leaving = new Set<number>();
   #nextId = 1;
   #closing = false;
+  /** Why the runner is no more. */
+  #gone: ProxyError | undefined;
 
   /** @param connection of a runner that said `ready` with this info. */
   constructor(connection: RunnerConnection, info: LoadedInfo, inferenceTimeoutMs: number) {
@@ -69,6 +71,7 @@ export class RunnerPlacement implements Engine {
     onDone: () => void = () => undefined,
   ): AsyncIterable<GenerateEvent> {
     signal.throwIfAborted();
+    if (this.#gone) throw this.#gone; // nobody would ever end it
     const id = this.#nextId++;
     let taken = 0;
     const channel = new Channel<GenerateEvent>({
@@ -123,6 +126,7 @@ export class RunnerPlacement implements Engine {
   }
 
   #fail(error: ProxyError): void {
+    this.#gone = error;
     for (const { channel } of this.#requests.values()) channel.close(error);
     this.#requests.clear();
     this.#leaving.clear();

@@ -103,7 +103,7 @@ class Runner {
         this.#memory.watch();
         this.#tokenizers.encode(message.directory, message.prompt).then(
           (ids) => send({ ev: "encoded", id: message.id, prompt: packTokens(ids) }),
-          (error: unknown) => send({ ...failure(error), id: message.id }),
+          (error: unknown) => this.#notEncoded(message.id, error),
         );
         break;
       case "generate":
@@ -130,6 +130,12 @@ class Runner {
     } catch (error) {
       this.#deliver(id, nativeError(error));
     }
+  }
+
+  /** A process that is short of memory stays so: whoever asks again gets another one. */
+  #notEncoded(id: number, error: unknown): void {
+    if (asProxyError(error).code === "insufficient_memory") this.#end(error);
+    else send({ ...failure(error), id });
   }
 
   #loaded(): ModelEngine {

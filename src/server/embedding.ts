@@ -20,7 +20,7 @@ export async function embed(
   tooLong: { readonly message?: string; readonly param: string },
 ): Promise<Embeddings> {
   const exchange = c.get("exchange");
-  const admission = runtime.admit();
+  const admission = runtime.admit(asked.model);
   try {
     const found = await runtime.models.get(asked.model);
     const answer = await runtime.embed({ ...asked, id: exchange.id, found, admission }, c.req.raw.signal);

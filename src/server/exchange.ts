@@ -18,7 +18,7 @@ export interface Connection {
 }
 
 /** An accepted request, as far as its log line tells of it; it may still move to another device. */
-export type Accepted = Pick<Answer, "model" | "device" | "reason" | "promptTokens">;
+export type Accepted = Pick<Answer, "model" | "device" | "reason" | "promptTokens" | "firstEventAt">;
 
 /** Longest client-chosen text in a log line, in UTF-16 units. */
 const LOG_TEXT = 200;
@@ -65,6 +65,7 @@ export class Exchange {
   /** @param told what else the log line tells: of what is not generated */
   accepted(answer: Accepted, told: LogFields = {}): void {
     this.#answer = answer;
+    this.#firstToken = answer.firstEventAt;
     this.#told = told;
   }
 

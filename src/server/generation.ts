@@ -60,7 +60,7 @@ async function begin(
   client: AbortSignal,
   generation: AbortController,
 ): Promise<readonly [Answer, ...Answer[]]> {
-  const admission = runtime.admit();
+  const admission = runtime.admit(asked.model);
   try {
     const found = await runtime.models.get(asked.model);
     return await accept(runtime, requestsOf(asked, found, id, admission), client, generation);

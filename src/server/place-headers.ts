@@ -17,8 +17,10 @@ export function placeHeaders({
     "X-NPU-Proxy-Routed-Device": deviceClass(routed.name),
     "X-NPU-Proxy-Route-Reason": reason,
     ...(promptTokens !== undefined && { "X-NPU-Proxy-Token-Count": String(promptTokens) }),
-    ...(device.name !== routed.name && {
-      "X-NPU-Proxy-Fallback-Reason": reason === "npu_busy" ? "busy" : "device_fallback",
-    }),
+    // The fastest was chosen, not fallen back to.
+    ...(device.name !== routed.name &&
+      reason !== "fastest" && {
+        "X-NPU-Proxy-Fallback-Reason": reason === "npu_busy" ? "busy" : "device_fallback",
+      }),
   };
 }

@@ -43,7 +43,7 @@ export function rerankRoutes({ runtime, maxBodyBytes }: Required<ServerOptions>)
       exchange.model = asked.model;
       const documents = documentsOf(asked.documents);
       const wishes = wishesOf(c, asked);
-      const admission = runtime.admit();
+      const admission = runtime.admit(wishes.model);
       try {
         const found = await runtime.models.get(wishes.model);
         const request = { ...wishes, id: exchange.id, found, admission, query: asked.query, documents };

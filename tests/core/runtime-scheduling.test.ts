@@ -97,12 +97,27 @@ describe("bounds", () => {
     asked.push(ask(), ask());
     await Bun.sleep(1);
     expect(runtime.state()).toMatchObject({ waiting: 2, running: 1, maxQueue: 2 });
-    expect(() => runtime.admit()).toThrow(expect.objectContaining({ code: "queue_full", retryAfterMs: 1000 }));
+    expect(() => runtime.admit("demo")).toThrow(expect.objectContaining({ code: "queue_full", retryAfterMs: 1000 }));
     expect(await failure(runtime.generate(request, never))).toMatchObject({ code: "queue_full" });
     left.abort();
     expect(await Promise.all(asked)).toEqual(["gone", "gone", "gone"]);
-    runtime.admit().release();
+    runtime.admit("demo").release();
     expect(runtime.state()).toMatchObject({ waiting: 0, running: 0 });
+  });
+
+  test("one model's full queue is not another's", async () => {
+    const { runtime, shelf } = host(["CPU"], { CPU: ["hang", "hang"] }, 1, { maxQueue: 1, parallel: 1 });
+    shelf.models = [MODEL, OTHER];
+    const left = new AbortController();
+    const ask = () => runtime.generate(request, left.signal).catch(() => "gone");
+    const first = ask();
+    await Bun.sleep(1);
+    const second = ask();
+    await Bun.sleep(1);
+    expect(() => runtime.admit("Demo@cpu")).toThrow(expect.objectContaining({ code: "queue_full" }));
+    runtime.admit("other").release();
+    left.abort();
+    expect(await Promise.all([first, second])).toEqual(["gone", "gone"]);
   });
 
   test("who waits too long is told so", async () => {
@@ -190,6 +205,12 @@ describe("failures", () => {
       (await runtime.explain(request, never)).candidates.map(({ device, reason }) => [device.name, reason]),
     ).toEqual([["CPU", "model_unfit"]]);
     expect(loads).toEqual(["NPU", "CPU"]);
+  });
+
+  test("an answer that is sent whole starts again elsewhere even after its first token", async () => {
+    const { runtime } = host(["CPU", "NPU"], { NPU: [{ after: "half", failing: "runner_crashed" }] });
+    const answer = await runtime.generate({ ...request, stream: false }, never);
+    expect([answer.device.name, await text(answer.events)]).toEqual(["CPU", "CPU"]);
   });
 
   test("a lost device: the request goes on elsewhere and the drivers are asked again", async () => {

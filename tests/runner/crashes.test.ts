@@ -112,7 +112,7 @@ describe("model folders", () => {
       "template-recursion",
       (n) => models.templated(n, "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}"),
       400,
-      /died twice/,
+      /died 3 times/,
     ],
     ["a chat template that is none", "template-bad", (n) => models.templated(n, "{% for %}{{"), 400, /row 1/],
     [

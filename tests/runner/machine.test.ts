@@ -94,6 +94,8 @@ test("what changes is seen soon", async () => {
   expect(machine.memory().availableBytes).toBe(20 * GIB);
   put(folder.path, "proc/meminfo", MEMINFO.replace(String(20 * KIB_OF_GIB), String(KIB_OF_GIB)));
   await until(() => machine.memory().availableBytes === GIB);
+  put(folder.path, "proc/meminfo", MEMINFO);
+  expect(machine.memory(true).availableBytes).toBe(20 * GIB);
 });
 
 test("this machine's own memory", () => {

@@ -3,12 +3,12 @@
 export type Outcome =
   | { readonly kind: "answer"; readonly text: string }
   /** Said in words, as a status or in the stream. */
-  | { readonly kind: "error"; readonly status: number; readonly message: string }
+  | { readonly kind: "error"; readonly status: number; readonly message: string; readonly code?: string }
   /** Neither: a broken connection, a stream without an end, something that is no JSON. */
   | { readonly kind: "broken"; readonly what: string };
 
 interface Line {
-  readonly error?: string | { readonly message?: string };
+  readonly error?: string | { readonly message?: string; readonly code?: string };
   readonly done?: boolean;
   readonly response?: string;
   readonly message?: { readonly content?: string };
@@ -19,8 +19,11 @@ interface Line {
   }[];
 }
 
-/** @param body NDJSON, server-sent events or one JSON value */
-export function outcomeOf(status: number, body: string): Outcome {
+/**
+ * @param body NDJSON, server-sent events or one JSON value
+ * @param choices how many answers were asked for, each of which must end once
+ */
+export function outcomeOf(status: number, body: string, choices = 1): Outcome {
   const lines: Line[] = [];
   for (const raw of body.split("\n")) {
     const line = raw.replace(/^data: /, "").trim();
@@ -38,12 +41,17 @@ export function outcomeOf(status: number, body: string): Outcome {
     if (errors.length > 1) return { kind: "broken", what: `${errors.length} errors in one answer` };
     if (message === "" || /\/(tmp|home|root|usr|var)\//.test(message))
       return { kind: "broken", what: `an error without words or with a path: "${message}"` };
-    return { kind: "error", status, message };
+    const code = typeof error === "string" ? undefined : error.code;
+    return { kind: "error", status, message, ...(code !== undefined && { code }) };
   }
   const text = lines.map(textOf).join("");
-  const last = lines.filter(({ done, choices }) => done || choices?.some((choice) => choice.finish_reason));
-  if (status !== 200 || last.length !== 1) return { kind: "broken", what: `status ${status}, ${last.length} ends` };
+  const ends = lines.reduce((sum, line) => sum + endsOf(line), 0);
+  if (status !== 200 || ends !== choices) return { kind: "broken", what: `status ${status}, ${ends} ends` };
   return { kind: "answer", text };
+}
+
+function endsOf({ done, choices = [] }: Line): number {
+  return done ? 1 : choices.filter((choice) => choice.finish_reason).length;
 }
 
 function textOf({ response, message, choices }: Line): string {

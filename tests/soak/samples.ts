@@ -35,30 +35,41 @@ export function sample(daemon: Daemon, requests: number, elapsedMs: number, late
     p99: at(0.99),
     daemonMiB: residentMiB(daemon.pid),
     runnersMiB: sum(runners.map(residentMiB)),
-    daemonFiles: files(daemon.pid),
-    runnerFiles: sum(runners.map(files)),
+    daemonFiles: openFiles(daemon.pid),
+    runnerFiles: sum(runners.map(openFiles)),
     processes: runners.length,
   };
 }
 
+type Judged = "daemonMiB" | "runnersMiB" | "p50" | "daemonFiles" | "runnerFiles" | "processes";
+
+const memory = (before: number): number => before * (1 + MEMORY_DRIFT.share) + MEMORY_DRIFT.mib;
+const files = (before: number): number => before + FILE_DRIFT;
+
+/** The most that each may be in the last quarter, by what it was in the second. */
+const BOUNDS: Readonly<Record<Judged, (before: number) => number>> = {
+  daemonMiB: memory,
+  runnersMiB: memory,
+  p50: (before) => before * TIME_DRIFT,
+  daemonFiles: files,
+  runnerFiles: files,
+  processes: (before) => before,
+};
+
+/** The mean of a quarter of the samples, the first being 0. */
+export function quarterOf(samples: readonly Sample[], quarter: 0 | 1 | 2 | 3, key: keyof Sample): number {
+  const length = Math.floor(samples.length / 4);
+  const from = quarter === 3 ? samples.length - length : quarter * length;
+  return sum(samples.slice(from, from + length).map((one) => one[key])) / length;
+}
+
 /** What drifted beyond its bound between the second quarter of the samples and the last; nothing where all is well. */
-export function drift(samples: readonly Sample[]): string[] {
-  const quarter = Math.floor(samples.length / 4);
-  if (quarter === 0) return ["the run was too short to tell drift: it needs four blocks"];
-  const mean = (from: number, key: keyof Sample): number =>
-    sum(samples.slice(from, from + quarter).map((one) => one[key])) / quarter;
-  const found: string[] = [];
-  const judge = (key: keyof Sample, bound: (before: number) => number): void => {
-    const before = mean(quarter, key);
-    const after = mean(samples.length - quarter, key);
-    if (after > bound(before)) found.push(`${key} went from ${before.toFixed(1)} to ${after.toFixed(1)}`);
-  };
-  for (const key of ["daemonMiB", "runnersMiB"] as const)
-    judge(key, (before) => before * (1 + MEMORY_DRIFT.share) + MEMORY_DRIFT.mib);
-  judge("p50", (before) => before * TIME_DRIFT);
-  for (const key of ["daemonFiles", "runnerFiles"] as const) judge(key, (before) => before + FILE_DRIFT);
-  judge("processes", (before) => before);
-  return found;
+export function drift(samples: readonly Sample[], judged = Object.keys(BOUNDS) as readonly Judged[]): string[] {
+  if (samples.length < 4) return ["the run was too short to tell drift: it needs four blocks"];
+  return judged.flatMap((key) => {
+    const [before, after] = [quarterOf(samples, 1, key), quarterOf(samples, 3, key)];
+    return after > BOUNDS[key](before) ? `${key} went from ${before.toFixed(1)} to ${after.toFixed(1)}` : [];
+  });
 }
 
 /** In the columns of HEADER. */
@@ -91,7 +102,7 @@ function residentMiB(pid: number): number {
   }
 }
 
-function files(pid: number): number {
+export function openFiles(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;
   } catch {

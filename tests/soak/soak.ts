@@ -1,18 +1,17 @@
 /**
- * `bun run soak [--requests N] [--minutes M] [--chaos]`: a real daemon with the demo on the CPU under mixed load for a
- * long time. Exits with 1 where a text differs from the same request alone, an answer is broken, something drifts beyond
- * its bound (samples.ts), or a process or file is left. With --chaos runners are ended at random moments: then every
- * request must end as an answer or as one error in words, and the daemon must stay. `bun run soak pull` is pull.ts.
+ * `bun run soak [--requests N] [--minutes M]`: a real daemon with the demo on the CPU under mixed load for a long time.
+ * Exits with 1 where a text differs from the same request alone, an answer is broken, something drifts beyond its bound
+ * (samples.ts), or a process or file is left. `bun run soak chaos`, `crowd`, `pull` and `switching` are files of that name.
  */
 import { parseArgs } from "node:util";
 import { setup } from "../../build/setup.ts";
 import { isAlive, startDaemon, until } from "../support/daemon.ts";
-import { Chaos } from "./chaos.ts";
+import { soakChaos } from "./chaos.ts";
 import { soakCrowd } from "./crowd.ts";
 import { soakPull } from "./pull.ts";
 import { drift, FILE_DRIFT, HEADER, MEMORY_DRIFT, row, type Sample, sample, TIME_DRIFT } from "./samples.ts";
 import { soakSwitching } from "./switching.ts";
-import { type Ended, generator, Traffic } from "./traffic.ts";
+import { type Ended, Traffic } from "./traffic.ts";
 
 /** Requests under way at once: each block of requests is sent in three parts. */
 const AT_ONCE = [8, 16, 32] as const;
@@ -22,7 +21,7 @@ const SHOWN_FAILURES = 10;
 async function soak(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { requests: { type: "string" }, minutes: { type: "string" }, chaos: { type: "boolean", default: false } },
+    options: { requests: { type: "string" }, minutes: { type: "string" } },
   });
   const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
   const requests =
@@ -45,42 +44,39 @@ async function soak(args: readonly string[]): Promise<number> {
   const started = performance.now();
   const over = (): boolean => performance.now() - started > minutes * 60_000;
   const block = Math.max(30, Math.min(1000, Math.ceil(requests / BLOCKS)));
-  const chaos = values.chaos ? new Chaos(daemon, generator(1)) : undefined;
   console.log(HEADER);
   let sent = 0;
   while (sent < requests && !over()) {
     const from = performance.now();
     const first = sent;
     const latencies: number[] = [];
-    const worker = async (end: number): Promise<void> => {
+    const client = async (end: number): Promise<void> => {
       while (sent < end && !over()) {
         const ended = await traffic.send(sent++);
         counts.set(ended.kind, (counts.get(ended.kind) ?? 0) + 1);
         if (ended.kind === "answer") latencies.push(ended.ms);
         else if (ended.kind === "broken" || ended.kind === "wrong") failures.push(`${ended.kind}: ${ended.what}`);
-        else if (ended.kind === "error" && !values.chaos) failures.push(`error ${ended.status}: ${ended.message}`);
+        else if (ended.kind === "error") failures.push(`error ${ended.status}: ${ended.message}`);
       }
     };
-    for (const [part, workers] of AT_ONCE.entries()) {
+    for (const [part, clients] of AT_ONCE.entries()) {
       const end = Math.min(requests, first + Math.round((block * (part + 1)) / AT_ONCE.length));
-      await Promise.all(Array.from({ length: workers }, () => worker(end)));
+      await Promise.all(Array.from({ length: clients }, () => client(end)));
     }
     samples.push(sample(daemon, sent - first, performance.now() - from, latencies));
     console.log(row(samples.length, samples.at(-1) as Sample));
   }
-  const signals = chaos?.stop();
   const seconds = Math.round((performance.now() - started) / 1000);
   const ends = [...counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
-  console.log(`${sent} requests in ${seconds} s: ${ends}${signals === undefined ? "" : `; sent ${signals}`}`);
+  console.log(`${sent} requests in ${seconds} s: ${ends}`);
 
   if (!isAlive(daemon.pid)) failures.push("the daemon is gone");
   else {
-    // What was stopped last is noticed only when it has work: each of these may take the health deadline.
     const last = await Promise.all(Array.from({ length: 8 }, (_, n) => traffic.send(n)));
     for (const ended of last)
       if (ended.kind === "broken" || ended.kind === "wrong") failures.push(`afterwards ${ended.what}`);
     await until(async () => ((await running(daemon.url)) ?? 1) === 0);
-    if (!values.chaos) failures.push(...drift(samples));
+    failures.push(...drift(samples));
     if (daemon.runners().length > processes)
       failures.push(`${daemon.runners().length} runners where ${processes} were`);
   }
@@ -102,8 +98,9 @@ async function running(url: string): Promise<number | undefined> {
 
 const [what, ...rest] = process.argv.slice(2);
 const runs: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
-  pull: soakPull,
+  chaos: soakChaos,
   crowd: soakCrowd,
+  pull: soakPull,
   switching: soakSwitching,
 };
 const run = runs[what ?? ""];

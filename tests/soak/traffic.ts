@@ -1,21 +1,9 @@
 /** Requests of all sorts for the demo, and whether what comes back is right. */
-import { AddonHost } from "../native/addon-host.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { certainQuestions, type Message, MOST_TOKENS, type Question } from "./questions.ts";
 
-const COUNTRIES = ["France", "Italy", "Spain", "Germany", "Poland", "Norway", "Greece", "Portugal"];
-/** Turns of the conversation before the question. */
-const TURNS = [0, 1, 2, 6];
-/** Longest answer that texts are compared of, in tokens. */
-const MOST_TOKENS = 64;
-/** Log probability of a token that was no close choice. */
-const DECIDED = -0.1;
 /** Of "two words ": the longest prompt stays within a context of 1,024 tokens. */
 const MOST_WORD_PAIRS = 180;
-
-interface Message {
-  readonly role: "user" | "assistant";
-  readonly content: string;
-}
 
 interface Ask {
   readonly messages: readonly Message[];
@@ -36,34 +24,15 @@ export type Ended = (Outcome | { readonly kind: "left" } | { readonly kind: "wro
 
 export class Traffic {
   readonly #url: string;
-  readonly #references: (readonly [readonly Message[], string])[] = [];
+  #questions: readonly Question[] = [];
 
   constructor(url: string) {
     this.#url = url;
   }
 
-  /**
-   * Asks the addon itself, alone, each question that texts are compared for. A text whose tokens were a close choice is
-   * left out: the cache's rounding, which depends on who runs beside it, may turn that choice.
-   */
+  /** Learns the answers to compare with. */
   async prepare(): Promise<void> {
-    await using addon = await AddonHost.onCpu();
-    for (const country of COUNTRIES)
-      for (const turns of TURNS) {
-        const earlier = Array.from({ length: turns }, (): Message[] => [
-          { role: "user", content: "What is the capital of Sweden?" },
-          { role: "assistant", content: "The capital of Sweden is Stockholm." },
-        ]).flat();
-        const messages = [...earlier, { role: "user", content: `What is the capital of ${country}?` } as const];
-        const rendered = await addon.call("render", messages, { addGenerationPrompt: true });
-        const prompt = await addon.call("encode", rendered, false);
-        const sampling = { max_new_tokens: MOST_TOKENS, do_sample: false, logprobs: 1 } as const;
-        const { finish, logprobs, text } = await addon.call("generate", { prompt, sampling });
-        if (finish === "stop" && logprobs.every(([, logprob]) => logprob > DECIDED))
-          this.#references.push([messages, text]);
-      }
-    if (this.#references.length < COUNTRIES.length)
-      throw new Error(`The demo is sure of ${this.#references.length} answers only: too few to compare texts.`);
+    this.#questions = await certainQuestions();
   }
 
   /** Request number n of a run; the same numbers make the same requests. */
@@ -82,9 +51,9 @@ export class Traffic {
     const dialect: Ask["dialect"] = random() < 0.5 ? "ollama" : "openai";
     const stream = random() < 0.6;
     const sort = random();
-    const reference = this.#references[Math.floor(random() * this.#references.length)];
-    if (sort < 0.5 && reference) {
-      const [messages, expected] = reference;
+    const question = this.#questions[Math.floor(random() * this.#questions.length)];
+    if (sort < 0.5 && question) {
+      const { messages, answer: expected } = question;
       return { messages, expected, dialect, stream, maxTokens: MOST_TOKENS, temperature: 0 };
     }
     if (sort < 0.75) {

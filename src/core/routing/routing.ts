@@ -10,6 +10,7 @@ import type { PromptEncoder } from "../prompt-encoder.ts";
 import type { Records } from "../records.ts";
 import type { Device, DeviceInfo, EncodedPrompt, Need } from "../request.ts";
 import type { Circuits } from "../scheduling/circuit.ts";
+import { withTag } from "../scheduling/entrance.ts";
 import type { Placements } from "../scheduling/placements.ts";
 import type { PlacementState } from "../scheduling/schedule.ts";
 import { truncationGoal } from "../truncation.ts";
@@ -140,11 +141,6 @@ export class Routing {
     this.#options.placements.want(home);
   }
 
-  /** The placement is loaded, or could not be. */
-  switched({ spec }: Home): void {
-    this.#switching.delete(spec.key);
-  }
-
   #stateOf(model: Model, device: DeviceInfo, limits: Limits): DeviceState {
     const { records, placements, circuits, memory, clock } = this.#options;
     const key = keyOf(model, device);
@@ -153,8 +149,8 @@ export class Routing {
     const own = all.find(({ home }) => home.spec.key === key)?.state;
     const loaded = own?.phase === "ready" || own?.phase === "draining";
     const taken = isExclusive(model, device) && !loaded && all.some(({ state }) => occupies(state, device, key));
-    // Wished for and given up: the scheduler forgets a wish that nobody renews.
-    if (!own) this.#switching.delete(key);
+    // It is there; or it was wished for and given up: the scheduler forgets a wish that nobody renews.
+    if (!own || own.phase === "ready") this.#switching.delete(key);
     const now = clock.now();
     const shape = isEncoder(model) ? encoderShape(model) : shapeOn(device.name, model.contextLength, limits);
     return {
@@ -171,12 +167,6 @@ export class Routing {
       loadMs: records.lastLoad(pairing)?.ms,
     };
   }
-}
-
-/** "demo" is "demo:latest", as listings print it. */
-function withTag(name: string): string {
-  const lower = name.toLowerCase();
-  return /:[^/]*$/.test(lower) ? lower : `${lower}:latest`;
 }
 
 /** Another placement has the device, or is on its way there or away. */

@@ -216,7 +216,8 @@ export class Placements {
     }
     const started = clock.now();
     const load = this.#options.load(home, how, ending).then(
-      (engine) => {
+      async (engine) => {
+        if (ending.aborted) return await engine.close(); // it came when the others were ended already
         this.#engines.set(key, engine);
         this.#capacities.set(key, how.kvTokens);
         onLoaded(home, engine, (clock.now() - started) / NS_PER_MS);
@@ -257,14 +258,16 @@ export class Placements {
   }
 }
 
-function rejection(code: RejectCode): ProxyError {
+/** The error of a job that the scheduler rejects. */
+export function rejection(code: RejectCode): ProxyError {
   return new ProxyError(code, SENTENCES[code]);
 }
 
 const SENTENCES: Readonly<Record<RejectCode, string>> = {
   queue_full: "As many requests wait for this model as may. Try again later, or raise NPU_PROXY_MAX_QUEUE.",
   queue_timeout:
-    "The request waited for its model longer than it may and was not started. Try again later; NPU_PROXY_QUEUE_TIMEOUT sets this time.",
+    "The request waited for its model longer than it may and was not started. Try again later; NPU_PROXY_QUEUE_TIMEOUT " +
+    "and the request's X-NPU-Proxy-Timeout set this time.",
   shutting_down: "npu-proxy is shutting down and takes no new requests. Try again later.",
   insufficient_memory: "The machine is short of memory, so that this request is not taken now. Try again later.",
   model_not_loaded: "The model cannot be loaded now. Try again later.",

@@ -48,7 +48,8 @@ Napi::Promise run(Napi::Env env, Code code, Job job) {
     }).detach();
   } catch (...) {
     back.Release();
-    work->promise.Reject(to_js(env, Failure(code, "No thread could be started for this.")).Value());
+    // Not the job's doing, whatever it is: there is no memory for a stack, or there are too many threads.
+    work->promise.Reject(to_js(env, Failure(Code::memory, "No thread could be started for this.")).Value());
     return promise;
   }
   work.release();
