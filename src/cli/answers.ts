@@ -48,6 +48,14 @@ export const showAnswer = v.looseObject({
   kind: v.optional(v.string()),
   /** As the model's own files spell it: "LlamaForCausalLM". */
   architecture: v.optional(v.string()),
+  /** Of an embedder: what goes before a query and a document, and which of the two a text is where nobody says. */
+  instructions: v.optional(v.record(v.string(), v.string())),
+  /** Of an embedder: shorter vectors than its own mean something, too. */
+  shortens: v.optional(v.boolean()),
+  /** Of an embedder: the cache that all of them share; size in bytes. */
+  embedding_cache: v.optional(
+    v.looseObject({ entries: v.number(), bytes: v.number(), hits: v.number(), misses: v.number() }),
+  ),
   /** Versions of what wrote the model, by name. */
   exporter: v.optional(v.record(v.string(), v.string())),
   pulled_at: v.optional(v.string()),
@@ -133,6 +141,22 @@ export const chatLine = v.looseObject({
   eval_duration: v.optional(v.number(), 0),
   load_duration: v.optional(v.number(), 0),
 });
+
+/** One line of a streamed /api/embed/bulk: of a text, or the last. An error with a line's number is of that line alone. */
+export const bulkLine = v.pipe(
+  v.looseObject({
+    ...failure,
+    line: v.optional(v.number()),
+    done: v.optional(v.boolean(), false),
+  }),
+  v.transform(({ error, code, line, done }) => ({
+    line,
+    done,
+    code,
+    error: line === undefined ? error : undefined,
+    refused: line !== undefined && error !== undefined,
+  })),
+);
 
 export const errorAnswer = v.object({ error: v.string() });
 

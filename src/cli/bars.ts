@@ -90,7 +90,8 @@ function row(transfer: Transfer, wide: number): string {
   return line.trimEnd();
 }
 
-function drawnBar(share: number, length: number): string {
+/** A bar of so many columns, filled to a share from 0 to 1. */
+export function drawnBar(share: number, length: number): string {
   const full = Math.floor(share * length);
   return "█".repeat(full) + "░".repeat(length - full);
 }

@@ -54,7 +54,7 @@ const statusCodes: Readonly<Record<number, ErrorCode>> = {
 
 interface Sending {
   readonly method?: string;
-  /** Sent as JSON; a file as its bytes. */
+  /** Sent as JSON; a file as its bytes; a stream as lines of JSON. */
   readonly body?: unknown;
   readonly signal: AbortSignal;
 }
@@ -158,6 +158,19 @@ export class Client {
     await this.#request("/api/delete", { method: "DELETE", body: { model }, signal });
   }
 
+  /**
+   * Embeds lines of JSON while they are read: no more of them than the answers that are read.
+   * @param parameters as the address has them
+   */
+  async embedLines(
+    body: ReadableStream<Uint8Array>,
+    parameters: URLSearchParams,
+    signal: AbortSignal,
+  ): Promise<Lines<typeof answers.bulkLine>> {
+    const response = await this.#request(`/api/embed/bulk?${parameters}`, { body, signal });
+    return this.#lines(answers.bulkLine, response, ({ done }) => done, "inference_failed", signal);
+  }
+
   /** @param digest "sha256:<64 hex>" */
   async hasBlob(digest: string, signal: AbortSignal): Promise<boolean> {
     const response = await this.#send(`/api/blobs/${digest}`, { method: "HEAD", signal });
@@ -186,7 +199,7 @@ export class Client {
     return this.#lines(answers.progressLine, response, ({ status }) => status === "success", failure, signal);
   }
 
-  #lines<Schema extends typeof answers.chatLine | typeof answers.progressLine>(
+  #lines<Schema extends typeof answers.chatLine | typeof answers.progressLine | typeof answers.bulkLine>(
     schema: Schema,
     response: Response,
     isLast: (line: v.InferOutput<Schema>) => boolean,
@@ -227,7 +240,9 @@ export class Client {
         ? { method: "GET" }
         : body instanceof Blob
           ? { method: "POST", body, headers: { "Content-Type": "application/octet-stream" } }
-          : { method: "POST", body: JSON.stringify(body), headers: json };
+          : body instanceof ReadableStream
+            ? { method: "POST", body, headers: { "Content-Type": "application/x-ndjson" } }
+            : { method: "POST", body: JSON.stringify(body), headers: json };
     const request = { ...sent, ...(method !== undefined && { method }), signal };
     return await this.#options.send(new Request(`${this.#options.base}${path}`, request));
   }

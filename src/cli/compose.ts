@@ -2,6 +2,8 @@
 import { join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { compileAhead } from "../core/compile-ahead.ts";
+import type { EmbeddingSettings } from "../core/embedding/embedder.ts";
+import type { EncoderHost } from "../core/embedding/embedding.ts";
 import { asProxyError } from "../core/errors.ts";
 import type { ModelLibrary } from "../core/library.ts";
 import type { Clock, EngineHost, ModelStore, Observer, Runtime, Timers } from "../core/ports.ts";
@@ -130,6 +132,11 @@ export function composeRuntime(config: Config, observer: Observer, state?: State
     maxLoaded: config.maxLoaded,
     pinned: config.pin,
     memory,
+    embedding: {
+      ...embeddingSettings(config, state),
+      device: config.embeddingDevice,
+      timeoutMs: config.embedTimeoutMs,
+    },
   });
   return runtime;
 }
@@ -174,7 +181,7 @@ function compileInBackground(runtime: Runtime, model: string, observer: Observer
 }
 
 /** The engines; the state learns which devices they find. */
-function telling(state: State, engines: EngineHost): EngineHost {
+function telling<Engines extends EngineHost & EncoderHost>(state: State, engines: Engines): Engines {
   return {
     ...engines,
     async devices(signal) {
@@ -183,6 +190,25 @@ function telling(state: State, engines: EngineHost): EngineHost {
       return found;
     },
   };
+}
+
+function embeddingSettings(config: Config, state: State | undefined): EmbeddingSettings {
+  const persists = config.embeddingCachePersist === "on" && config.embeddingCacheSize > 0;
+  // Vectors tell of the texts that they are of: what was kept goes when nothing is to be kept any more.
+  if (!persists) state?.embeddings.clear();
+  return {
+    hash: textHash,
+    cacheEntries: config.embeddingCacheSize,
+    cacheBytes: config.embeddingCacheMiB * MIB,
+    fallback: config.embeddingFallbackMode,
+    ...(persists && state && { shelf: state.embeddings }),
+  };
+}
+
+/** xxHash64 from two seeds: of 128 bits, so that two texts never share one in practice. */
+function textHash(text: string): string {
+  const half = (seed: bigint): string => Bun.hash.xxHash64(text, seed).toString(16).padStart(16, "0");
+  return half(0n) + half(0x9e3779b97f4a7c15n);
 }
 
 function routeSettings(config: Config): RouteSettings {

@@ -1,8 +1,9 @@
 /** The command line: every command with its arguments and flags; what a command does is loaded when it is called. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { type Config, environment, loadConfig, settings } from "../config.ts";
 import type { LogLevel } from "../core/ports.ts";
 import { version } from "../version.ts";
+import type { EmbedOptions } from "./embed/embed.ts";
 import { exitCode, exitCodesHelp, reportError } from "./exit-codes.ts";
 import { addModelCommands } from "./model-commands.ts";
 import {
@@ -99,6 +100,22 @@ function buildProgram(perform: Perform): Command {
     .option("--json", "print the stream's own NDJSON lines", false)
     .action((model: string, prompt: string[], options: RunOptions & Options) =>
       perform(async (signal) => (await import("./run.ts")).run(clientConfig(options), model, prompt, options, signal)),
+    );
+
+  withSettings(program.command("embed").description("embed the lines of a file"), CLIENT_SETTINGS)
+    .argument("<file>", 'a text on each line, or JSON: a string or {"id", "text"} on each line; - reads stdin')
+    .option("--model <name>", "name of the embedder (default: the server's, NPU_PROXY_EMBEDDING_MODEL)")
+    .option("--output <file>", "where the vectors go, a line of JSON for each; without it: stdout")
+    .option("--resume", "go on behind the last line of the output file", false)
+    .addOption(
+      new Option("--encoding <form>", "how vectors are written; base64 is of float32, little-endian")
+        .choices(["float", "base64"])
+        .default("float"),
+    )
+    .addOption(new Option("--input-type <type>", "what the texts are for").choices(["query", "document"]))
+    .option("--plain", "each line is a text, even where it looks like JSON", false)
+    .action((file: string, options: Options & EmbedOptions) =>
+      perform(async (signal) => (await import("./embed/embed.ts")).embed(clientConfig(options), file, options, signal)),
     );
 
   listing(

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 import type { ShowAnswer } from "./answers.ts";
 import { openClient } from "./connect.ts";
 import { print, withoutControls } from "./output.ts";
-import { wrapped } from "./table.ts";
+import { humanSize, wrapped } from "./table.ts";
 
 /** Prints what a model is, or the server's JSON. @throws ProxyError model_not_found, or what the server tells */
 export async function show(
@@ -30,6 +30,8 @@ function described(model: string, answer: ShowAnswer): string {
     section("Model", facts(modelFacts(answer))),
     section("Runs on", (answer.fitness ?? []).map(verdict)),
     section("Capabilities", answer.capabilities ?? []),
+    section("Instructions", facts(Object.entries(answer.instructions ?? {}).map(quoted))),
+    section("Cache of embeddings", facts(cacheFacts(answer))),
     section("Parameters", answer.parameters?.split("\n") ?? []),
     section("System", answer.system?.split("\n") ?? []),
     section("Source", facts(sourceFacts(answer))),
@@ -45,6 +47,7 @@ function modelFacts({ model_info: info = {}, details, ...answer }: ShowAnswer): 
   };
   const family = told("general.architecture") || (details?.family ?? "");
   const written = Object.entries(answer.exporter ?? {});
+  const embeds = answer.kind === "embedding";
   return [
     ["architecture", [family, answer.architecture && `(${answer.architecture})`].filter(Boolean).join(" ")],
     ["kind", answer.kind ?? ""],
@@ -52,11 +55,29 @@ function modelFacts({ model_info: info = {}, details, ...answer }: ShowAnswer): 
     ["parent", details?.parent_model ?? ""],
     ["parameters", details?.parameter_size ?? ""],
     ["quantization", quantization(details?.quantization_level ?? "", told(".group_size"), told(".symmetric"))],
-    ["context length", told(".context_length")],
-    ["embedding length", told(".embedding_length")],
+    [embeds ? "max length" : "context length", told(".context_length")],
+    [embeds ? "dimensions" : "embedding length", dimensions(told(".embedding_length"), answer.shortens)],
     ["pooling", told(".pooling")],
     ["exported by", written.map(([name, version]) => `${name} ${version}`).join(", ")],
   ];
+}
+
+function dimensions(length: string, shortens = false): string {
+  return length && shortens ? `${length}, or fewer` : length;
+}
+
+/** Of a server that has embedded something. */
+function cacheFacts({ embedding_cache: cache }: ShowAnswer): [string, string][] {
+  if (!cache || cache.hits + cache.misses === 0) return [];
+  return [
+    ["entries", `${cache.entries} (${humanSize(cache.bytes)})`],
+    ["hits", `${cache.hits} of ${cache.hits + cache.misses}`],
+  ];
+}
+
+/** An instruction may end in a space that matters. */
+function quoted([name, text]: [string, string]): [string, string] {
+  return [name, JSON.stringify(text)];
 }
 
 /** "INT4, symmetric, group 128". */

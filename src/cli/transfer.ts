@@ -86,7 +86,7 @@ export class Transfer {
 }
 
 /** Seconds as "27s", "1m23s", "1h02m", "2d05h". */
-function humanSpan(seconds: number): string {
+export function humanSpan(seconds: number): string {
   const units = [
     ["d", 86_400, "h", 3_600],
     ["h", 3_600, "m", 60],

@@ -3,7 +3,8 @@
 import type { DeviceList } from "./device-list.ts";
 import type { ProxyError } from "./errors.ts";
 import { type Home, keyOf, pairingOf } from "./home.ts";
-import type { Clock, Engine, Model, ModelStore, Observer } from "./ports.ts";
+import type { PlacedEngine } from "./placed-engine.ts";
+import type { Clock, Model, ModelStore, Observer } from "./ports.ts";
 import type { Records } from "./records.ts";
 import type { DeviceInfo, Usage } from "./request.ts";
 import type { Circuits } from "./scheduling/circuit.ts";
@@ -31,12 +32,19 @@ export class Experience {
     this.#options = options;
   }
 
+  /** A generation is complete. */
   answered(model: Model, device: DeviceInfo, usage: Usage): void {
-    const { clock, records, circuits, completions, models, othersWait } = this.#options;
+    const { records } = this.#options;
     const pairing = pairingOf(model, device);
+    records.keepSpeed(pairing, withSample(records.speed(pairing), usage));
+    this.served(model, device);
+  }
+
+  /** A request was answered, whatever it asked for. */
+  served(model: Model, device: DeviceInfo): void {
+    const { clock, circuits, completions, models, othersWait } = this.#options;
     circuits.succeeded(keyOf(model, device));
     completions.add(clock.now(), othersWait());
-    records.keepSpeed(pairing, withSample(records.speed(pairing), usage));
     const revision = `${model.name}@${model.digest}`;
     if (!this.#answered.has(revision)) models.answered(model);
     this.#answered.add(revision);
@@ -55,7 +63,7 @@ export class Experience {
   }
 
   /** @param ms how long the load took */
-  loaded({ model, device }: Home, engine: Engine, ms: number): void {
+  loaded({ model, device }: Home, engine: PlacedEngine, ms: number): void {
     this.#options.records.keepLoad(pairingOf(model, device), { ms, memoryBytes: engine.info.memoryBytes });
   }
 

@@ -1,4 +1,5 @@
 /** A model, a device, and how it is loaded there. */
+import { isEncoder } from "./placed-engine.ts";
 import type { Model, Shape } from "./ports.ts";
 import type { Pairing } from "./records.ts";
 import { type Device, type DeviceInfo, deviceClass } from "./request.ts";
@@ -26,7 +27,7 @@ export function pairingOf({ digest }: Pick<Model, "digest">, { name }: DeviceInf
   return { digest, device: name };
 }
 
-/** An NPU does one model and one request at a time. */
-export function isExclusive(device: DeviceInfo): boolean {
-  return deviceClass(device.name) === "NPU";
+/** An NPU does one language model and one request of it at a time; encoders run beside it. */
+export function isExclusive(model: Pick<Model, "kind">, device: DeviceInfo): boolean {
+  return deviceClass(device.name) === "NPU" && !isEncoder(model);
 }

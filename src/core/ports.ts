@@ -1,6 +1,6 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
 
-import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "./embedding/embedding.ts";
+import type { Embeddings, EmbedRequest, Purpose, Ranking, RerankRequest } from "./embedding/embedding.ts";
 import type { ProxyError } from "./errors.ts";
 import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
 import type {
@@ -60,9 +60,9 @@ export interface Model {
   readonly templateSupport?: readonly string[];
   /** Of an embedding: how token vectors become one. */
   readonly pooling?: "mean" | "cls" | "last";
-  /** Of an embedding: what goes before a text (prompts of config_sentence_transformers.json). */
-  readonly instructions?: { readonly query?: string; readonly document?: string };
-  /** Of an embedding: shorter vectors than its own mean something too (Matryoshka); the shortest that its card names, or true. */
+  /** Of an embedding: what goes before a text (prompts of config_sentence_transformers.json); `default`: where nobody says. */
+  readonly instructions?: { readonly query?: string; readonly document?: string; readonly default?: Purpose };
+  /** Of an embedding: shorter vectors than its own mean something too (Matryoshka). */
   readonly shortens?: boolean;
   /** Versions that wrote it, as rt_info tells: { openvino: "2026.1.0", optimum: "1.2" }. */
   readonly exporter?: Readonly<Record<string, string>>;

@@ -186,6 +186,8 @@ export interface EncoderLoadOptions {
   readonly maxTokens: number;
   /** Of an embedding: how token vectors become one. */
   readonly pooling: "mean" | "cls" | "last";
+  /** Of an embedding: the length that its files promise; 0: they do not. */
+  readonly dimensions: number;
   /** What goes before a text, by purpose (config_sentence_transformers.json, or the model's card). */
   readonly instructions: { readonly query?: string; readonly document?: string };
   /** Folder for compiled blobs; absent: none. */
@@ -272,14 +274,14 @@ export type FromRunner =
   /** Events of any requests, in order; one message for all that one engine step brought. */
   | { readonly ev: "events"; readonly events: readonly (readonly [id: number, event: GenerateEvent])[] }
   | { readonly ev: "cancelled"; readonly id: number }
-  /** `vectors`: float32 little-endian in base64, shape [inputs, dimensions], not normalized. */
+  /** `vectors`: float32 little-endian in base64, shape [inputs, dimensions], not normalized; `truncated`: which were cut. */
   | {
       readonly ev: "embedded";
       readonly id: number;
       readonly vectors: string;
       readonly dimensions: number;
       readonly tokens: readonly number[];
-      readonly truncated: number;
+      readonly truncated: readonly number[];
     }
   | {
       readonly ev: "reranked";

@@ -1,9 +1,13 @@
 /** The daemon's runtime: routes requests to placements, keeps what was learnt of them, and tells how it is. */
+import { Embedder } from "./embedding/embedder.ts";
+import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "./embedding/embedding.ts";
+import { rerank } from "./embedding/reranker.ts";
 import { EngineRoom, type RuntimeOptions } from "./engine-room.ts";
 import { asProxyError, ProxyError } from "./errors.ts";
 import { keyOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
 import { fallbackChain, openCircuits, placementsOf } from "./overview.ts";
+import { isEncoder } from "./placed-engine.ts";
 import type {
   Admission,
   Answer,
@@ -39,6 +43,7 @@ class LiveRuntime implements Runtime {
   readonly #clock: Clock;
   readonly #ending = new AbortController();
   readonly #room: EngineRoom;
+  readonly #embedder: Embedder;
   readonly #warmUps: WarmUps;
   readonly #active = new Set<Promise<void>>();
   /** Requests that were read and have no place in a queue yet. */
@@ -51,6 +56,7 @@ class LiveRuntime implements Runtime {
     this.models = models;
     this.#clock = clock;
     this.#room = new EngineRoom(options, this.#ending.signal, () => this.#warmUps.countFailure());
+    this.#embedder = new Embedder(this.#room, options.embedding);
     this.#warmUps = new WarmUps({ clock, observer, load: (name, signal) => this.#warm(name, signal) });
     const remove = async (name: string, signal: AbortSignal): Promise<void> => {
       await library.remove(name, signal);
@@ -88,6 +94,7 @@ class LiveRuntime implements Runtime {
   state(): RuntimeState {
     const { machine, maxQueue, route: settings } = this.#options;
     return {
+      embeddingCache: this.#embedder.cache,
       notReady: [...(this.#closing ? ["stopping"] : []), ...(this.#warmUps.pending ? ["warming up"] : [])],
       waiting: this.#room.placements.waiting + this.#entering,
       running: this.#room.placements.running,
@@ -134,7 +141,7 @@ class LiveRuntime implements Runtime {
     requireCompletion(model);
     const { prompt, decision } = await this.#room.routing.decide(model, request, signal);
     const run = new Run(this.#room, { request, model, prompt, decision, arrived }, signal);
-    this.#track(run);
+    this.#track(run.ended);
     const [best] = decision.candidates;
     if (decision.wantsNpu) this.#room.routing.switchTo(model, decision);
     this.#room.circuits.tried(keyOf(model, best.device), this.#clock.now());
@@ -143,6 +150,14 @@ class LiveRuntime implements Runtime {
     if (!request.stream) await begun;
     else await this.#beginsSoon(begun, arrived);
     return run;
+  }
+
+  async embed(request: EmbedRequest, signal: AbortSignal): Promise<Embeddings> {
+    return await this.#encode(request, (asked, model, arrived) => this.#embedder.embed(asked, model, arrived, signal));
+  }
+
+  async rerank(request: RerankRequest, signal: AbortSignal): Promise<Ranking> {
+    return await this.#encode(request, (asked, model, arrived) => rerank(this.#room, asked, model, arrived, signal));
   }
 
   async close(deadline: AbortSignal): Promise<void> {
@@ -158,9 +173,27 @@ class LiveRuntime implements Runtime {
       throw new ProxyError("shutting_down", "npu-proxy is shutting down and takes no new requests. Try again later.");
   }
 
-  #track(run: Run): void {
-    this.#active.add(run.ended);
-    void run.ended.then(() => this.#active.delete(run.ended));
+  async #encode<Request extends EmbedRequest | RerankRequest, Answer>(
+    request: Request,
+    work: (request: Request, model: Model, arrived: number) => Promise<Answer>,
+  ): Promise<Answer> {
+    this.#refuseWhenClosing();
+    const arrived = this.#clock.now();
+    using admission = disposable(request.admission ?? this.admit());
+    const model = request.found ?? (await this.models.get(request.model));
+    const answer = work({ ...request, admission }, model, arrived);
+    this.#track(
+      answer.then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
+    return await answer;
+  }
+
+  #track(ended: Promise<void>): void {
+    this.#active.add(ended);
+    void ended.then(() => this.#active.delete(ended));
   }
 
   /** Resolves with the first event, or at the time when a stream's headers leave. */
@@ -189,15 +222,17 @@ class LiveRuntime implements Runtime {
     this.#refuseWhenClosing();
     const started = this.#clock.now();
     const model = await this.models.get(name);
-    requireCompletion(model);
+    if (!isEncoder(model)) requireCompletion(model);
     await this.devices(signal);
     const wish = device === undefined ? {} : { device };
-    const { candidates } = this.#room.routing.route(model, { sampling: {}, ...wish }, 1);
+    const { candidates } = isEncoder(model)
+      ? this.#room.routing.routeEncoder(model, device)
+      : this.#room.routing.route(model, { sampling: {}, ...wish }, 1);
     for (const [index, candidate] of candidates.entries()) {
       const deadline = started + this.#options.times.queueMs * 1e6;
       const ask = { client: "", priority: "interactive", tokens: 0, deadline, keepAliveMs } as const;
       try {
-        const { seat, loaded } = await this.#room.enter(model, candidate, ask, signal);
+        const { seat, loaded } = await this.#room.seat(model, candidate, ask, signal);
         seat.finish("done");
         return { model, device: candidate.device, loadNs: loaded ? 0 : this.#clock.now() - started };
       } catch (thrown) {

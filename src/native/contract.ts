@@ -153,6 +153,42 @@ export interface NativeEngine {
   close(): Promise<void>;
 }
 
+export interface NativeEncoderOptions {
+  readonly directory: string;
+  readonly device: string;
+  /** What becomes of a row's token vectors: their mean, the first, the last; "score": a classifier's logits to 0…1. */
+  readonly head: "mean" | "cls" | "last" | "score";
+  readonly properties: Readonly<Record<string, OVAny>>;
+  /** Runs side by side. */
+  readonly requests: number;
+  /** With these the model is compiled once more, for runs that have the machine for themselves. */
+  readonly alone?: Readonly<Record<string, OVAny>>;
+  /** Longest row, in tokens. */
+  readonly maxTokens: number;
+  /** Compiled for one row of just so many tokens, as the NPU needs it. */
+  readonly fixed: boolean;
+}
+
+/** Rows of token ids, one behind the other. */
+export interface NativeRows {
+  readonly ids: Int32Array;
+  /** Which of two texts a token belongs to; as many as ids. */
+  readonly types: Int32Array;
+  /** Where each row ends. */
+  readonly ends: Int32Array;
+}
+
+export interface NativeEncoder {
+  /** Token ids that the model has vectors for; 0 where its graph does not tell. */
+  readonly vocabulary: number;
+  /** However long a text is, nothing is cut. `special`: with the ids that the tokenizer puts around a text. */
+  tokenize(texts: readonly string[], special: boolean): Promise<NativeRows>;
+  /** A pair as one row, with all special ids. @throws load, of a tokenizer that knows no pairs */
+  tokenizePair(first: string, second: string): Promise<NativeRows>;
+  /** One vector, or one score, of each row, not normalized: flat, shape [rows, width]. @throws inference, invalid */
+  run(rows: NativeRows, alone: boolean): Promise<Float32Array>;
+}
+
 export interface Addon {
   /** OpenVINO's build string, e.g. "2026.4.0-22959-…". */
   readonly openvino: string;
@@ -165,6 +201,8 @@ export interface Addon {
   devices(kind: "CPU" | "GPU" | "NPU"): Promise<readonly NativeDevice[]>;
   loadTokenizer(options: TokenizerOptions): Promise<NativeTokenizer>;
   loadEngine(options: EngineOptions, onEvents: (events: readonly NativeEvent[]) => void): Promise<NativeEngine>;
+  /** An embedder or a reranker; collected, it is gone. @throws load, device */
+  loadEncoder(options: NativeEncoderOptions): Promise<NativeEncoder>;
   /** Makes an OpenVINO model and its tokenizer of an encoder's weights; the model's file is written last.
    *  @throws load */
   convert(options: ConvertOptions): Promise<void>;

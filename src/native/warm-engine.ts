@@ -10,7 +10,7 @@ import { FIRST_CHUNK, prefillChunk } from "./prefill-chunk.ts";
 import { decidedToken, faultOf, faultOfFailure, PROBE, PROBE_TOKENS, type Said } from "./sanity.ts";
 
 /** The NPU's LLM path on the CPU, as OpenVINO's own tests run it. */
-const NPU_ON_CPU = { NPU_USE_NPUW: "YES", NPUW_DEVICES: "CPU", NPUW_ONLINE_PIPELINE: "NONE" } as const;
+export const NPU_ON_CPU = { NPU_USE_NPUW: "YES", NPUW_DEVICES: "CPU", NPUW_ONLINE_PIPELINE: "NONE" } as const;
 
 /** Beside openvino_model.xml. */
 const WEIGHTS = "openvino_model.bin";

@@ -1,10 +1,18 @@
 /** Core's EngineHost: a runner process for each placement, and one for each probe of the devices. */
 import { existsSync } from "node:fs";
+import type { EncoderEngine, EncoderHost } from "../core/embedding/embedding.ts";
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { EncoderConverter, GgufConverter } from "../core/library.ts";
 import { blockTokens } from "../core/memory/memory.ts";
 import type { Engine, EngineHost, LoadPlan, Model, Observer } from "../core/ports.ts";
-import { type DeviceInfo, deviceClass, type LoadOptions } from "../core/request.ts";
+import {
+  type DeviceInfo,
+  deviceClass,
+  type EncoderLoadOptions,
+  type LoadedInfo,
+  type LoadOptions,
+  type ToRunner,
+} from "../core/request.ts";
 import { knownBad } from "../core/routing/known-bad.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
 import { ask } from "./ask.ts";
@@ -12,6 +20,7 @@ import type { CompileCache } from "./compile-cache.ts";
 import { RunnerConnection } from "./connection.ts";
 import { convertInRunner } from "./convert.ts";
 import { Encoder } from "./encoder.ts";
+import { EncoderPlacement } from "./encoder-placement.ts";
 import { FirstTokenMemory } from "./first-token-memory.ts";
 import { RunnerHealth } from "./health.ts";
 import { RunnerPlacement } from "./placement.ts";
@@ -39,7 +48,7 @@ const START_TIMEOUT_MS = 60_000;
 const ANSWER_WHILE_LOADING_MS = 60_000;
 const TOO_SLOW = new ProxyError("load_timeout", `An engine process did not start within ${START_TIMEOUT_MS / 1000} s.`);
 
-export interface RunnerHost extends EngineHost, EncoderConverter, GgufConverter {
+export interface RunnerHost extends EngineHost, EncoderHost, EncoderConverter, GgufConverter {
   /** The runtime folder, after what a release executable carries was unpacked into it. @throws ProxyError runtime_* */
   unpacked(): Promise<string>;
   /** As devices(), with the drivers that failed. */
@@ -91,44 +100,24 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     return connection;
   });
 
-  /** One attempt, with a folder for compiled blobs or without. */
-  const loadOnce = async (
+  /** Starts a runner and has it load; it is ended where that fails. */
+  const launch = async (
     model: Model,
     device: DeviceInfo,
-    plan: LoadPlan,
-    compileCache: string | undefined,
+    message: Extract<ToRunner, { readonly op: "load" | "load_encoder" }>,
     signal: AbortSignal,
-  ): Promise<Engine> => {
-    const prefillChunk = await prefills.recall(model, device.name);
-    const firstToken = deviceClass(device.name) === "CPU" ? undefined : await firstTokens.recall(model);
+  ): Promise<{ readonly connection: RunnerConnection; readonly info: LoadedInfo }> => {
     const connection = await start();
     const health = new RunnerHealth({ connection, answerWithinMs: ANSWER_WHILE_LOADING_MS });
+    const late = loadTimeout(model, device, limits.loadTimeoutMs);
     try {
-      const { info } = await ask(
-        connection,
-        {
-          op: "load",
-          options: {
-            ...loadOptions(model, device, plan),
-            ...(prefillChunk !== undefined && { prefillChunk }),
-            ...(firstToken !== undefined && { firstToken }),
-            ...(compileCache !== undefined && { compileCache }),
-          },
-        },
-        "ready",
-        limits.loadTimeoutMs,
-        loadTimeout(model, device, limits.loadTimeoutMs),
-        signal,
-      );
+      const { info } = await ask(connection, message, "ready", limits.loadTimeoutMs, late, signal);
       const { pid } = connection;
       const fields = { model: model.name, device: device.name, pid, prefillChunk: info.prefillChunk };
       observer.log("info", "model loaded", { ...fields, memoryBytes: info.memoryBytes });
       if (info.warmUpError !== undefined)
         observer.log("warn", "warm-up failed; the model serves all the same", { ...fields, detail: info.warmUpError });
-      else if (prefillChunk === undefined) await prefills.keep(model, device.name, info.prefillChunk);
-      if (info.firstToken !== undefined && deviceClass(device.name) === "CPU")
-        await firstTokens.keep(model, info.firstToken);
-      return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
+      return { connection, info };
     } catch (thrown) {
       await connection.kill();
       const error = health.verdict ?? asProxyError(thrown);
@@ -143,6 +132,51 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     } finally {
       health.stop();
     }
+  };
+
+  /** One attempt, with a folder for compiled blobs or without. */
+  const loadOnce = async (
+    model: Model,
+    device: DeviceInfo,
+    plan: LoadPlan,
+    compileCache: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Engine> => {
+    const prefillChunk = await prefills.recall(model, device.name);
+    const firstToken = deviceClass(device.name) === "CPU" ? undefined : await firstTokens.recall(model);
+    const loading = {
+      ...loadOptions(model, device, plan),
+      ...(prefillChunk !== undefined && { prefillChunk }),
+      ...(firstToken !== undefined && { firstToken }),
+      ...(compileCache !== undefined && { compileCache }),
+    };
+    const { connection, info } = await launch(model, device, { op: "load", options: loading }, signal);
+    if (info.warmUpError === undefined && prefillChunk === undefined)
+      await prefills.keep(model, device.name, info.prefillChunk);
+    if (info.firstToken !== undefined && deviceClass(device.name) === "CPU")
+      await firstTokens.keep(model, info.firstToken);
+    return new RunnerPlacement(connection, info, limits.inferenceTimeoutMs);
+  };
+
+  const loadEncoderOnce = async (
+    model: Model,
+    device: DeviceInfo,
+    plan: LoadPlan,
+    compileCache: string | undefined,
+    signal: AbortSignal,
+  ): Promise<EncoderEngine> => {
+    const loading = {
+      ...encoderLoadOptions(model, device, plan),
+      ...(compileCache !== undefined && { compileCache }),
+    };
+    const { connection, info } = await launch(model, device, { op: "load_encoder", options: loading }, signal);
+    return new EncoderPlacement(connection, info, limits.inferenceTimeoutMs);
+  };
+
+  const requireFit = (model: Model, device: DeviceInfo): void => {
+    const bad = knownBad(model, device);
+    if (bad !== undefined)
+      throw new ProxyError("model_unfit", `'${model.name}' is not loaded on ${device.name}: ${bad}.`);
   };
 
   return {
@@ -160,10 +194,14 @@ export function createEngineHost(options: EngineHostOptions): RunnerHost {
     isCompiled: (model, device, shape) => options.compileCache?.holds({ model, device, shape }) ?? false,
 
     async load(model, device, plan, signal) {
-      const bad = knownBad(model, device);
-      if (bad !== undefined)
-        throw new ProxyError("model_unfit", `'${model.name}' is not loaded on ${device.name}: ${bad}.`);
+      requireFit(model, device);
       const attempt = (folder: string | undefined) => loadOnce(model, device, plan, folder, signal);
+      return await (options.compileCache?.load({ model, device, shape: plan.shape }, attempt) ?? attempt(undefined));
+    },
+
+    async loadEncoder(model, device, plan, signal) {
+      requireFit(model, device);
+      const attempt = (folder: string | undefined) => loadEncoderOnce(model, device, plan, folder, signal);
       return await (options.compileCache?.load({ model, device, shape: plan.shape }, attempt) ?? attempt(undefined));
     },
   };
@@ -178,6 +216,19 @@ function loadOptions(model: Model, { name, emulated }: DeviceInfo, { shape, kvTo
     kvBlocks: Math.max(1, Math.floor((kvTokens ?? 0) / blockTokens(name))),
     ...(model.tuning?.promptLookup && { promptLookup: true }),
     ...(model.tuning?.draft && { draftDirectory: model.tuning.draft.directory }),
+  };
+}
+
+function encoderLoadOptions(model: Model, { name, emulated }: DeviceInfo, { shape }: LoadPlan): EncoderLoadOptions {
+  return {
+    directory: model.directory,
+    kind: model.kind === "rerank" ? "rerank" : "embedding",
+    device: name,
+    emulateNpu: emulated,
+    maxTokens: shape.maxPromptTokens,
+    pooling: model.pooling ?? "mean",
+    dimensions: model.kind === "rerank" ? 0 : model.embeddingLength,
+    instructions: model.instructions ?? {},
   };
 }
 

@@ -12,6 +12,7 @@ import { writeIr } from "../native/gguf-ir.ts";
 import { verifyRuntime } from "../native/runtime-folder.ts";
 import { Tokenizers } from "../native/tokenizers.ts";
 import { describeDevices } from "./device-facts.ts";
+import { EncoderRunner } from "./encoder-runner.ts";
 import { MemoryGuard } from "./memory-guard.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -48,6 +49,7 @@ class Runner {
   /** A chat template is a program that came with a model: it may ask for all memory there is. */
   readonly #memory = new MemoryGuard((bytes) => this.#end(tooMuch(bytes)));
   readonly #outboxes = new Map<number, Outbox>();
+  readonly #encoder: EncoderRunner;
   #engine: ModelEngine | undefined;
   #batch: [number, GenerateEvent][] = [];
 
@@ -56,6 +58,7 @@ class Runner {
     this.#runtime = runtimeDirectory;
     this.#tokenizers = new Tokenizers(addon);
     this.#fail = fail;
+    this.#encoder = new EncoderRunner({ addon, send, end: (error) => this.#end(error) });
   }
 
   receive(message: ToRunner): void {
@@ -68,6 +71,15 @@ class Runner {
           },
           (error: unknown) => this.#end(error),
         );
+        break;
+      case "load_encoder":
+        void this.#encoder.load(message);
+        break;
+      case "embed":
+        void this.#encoder.embed(message);
+        break;
+      case "rerank":
+        void this.#encoder.rerank(message);
         break;
       case "devices":
         this.#addon.devices(message.kind).then(
@@ -100,12 +112,13 @@ class Runner {
       case "cancel":
         this.#outboxes.delete(message.id);
         this.#engine?.cancel(message.id);
+        this.#encoder.cancel(message.id);
         break;
       case "credit":
         this.#outboxes.get(message.id)?.grant(message.deltas);
         break;
       case "stats":
-        send({ ev: "stats", stats: this.#engine?.stats() });
+        send({ ev: "stats", stats: this.#engine?.stats() ?? this.#encoder.stats() });
         break;
     }
   }

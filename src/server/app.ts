@@ -1,18 +1,22 @@
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { ProxyError } from "../core/errors.ts";
+import { bulkRoutes } from "./bulk/routes.ts";
 import type { Dialect } from "./dialect.ts";
 import { errorResponse, logError, toldError } from "./errors.ts";
 import type { ServerEnv } from "./exchange.ts";
 import { explainRoutes } from "./explain.ts";
 import { accessLog, catchAnything } from "./middleware/access-log.ts";
 import { allowedHosts } from "./middleware/allowed-hosts.ts";
+import { embedRoutes } from "./ollama/embed-routes.ts";
 import { libraryRoutes } from "./ollama/library-routes.ts";
 import { ollamaRoutes } from "./ollama/routes.ts";
 import { ollamaDialect } from "./ollama/translate.ts";
+import { embeddingRoutes } from "./openai/embedding-routes.ts";
 import { openaiRoutes } from "./openai/routes.ts";
 import { openaiDialect } from "./openai/translate.ts";
 import { type ServerOptions, withDefaults } from "./options.ts";
+import { RERANK_PATHS, rerankRoutes } from "./rerank.ts";
 import { systemRoutes } from "./system.ts";
 
 /**
@@ -34,13 +38,18 @@ export function createApp(given: ServerOptions): Hono<ServerEnv> {
 
   app.use(accessLog(options, ollamaDialect), catchAnything);
   app.use("/v1/*", speak(openaiDialect));
+  for (const path of RERANK_PATHS) app.use(path, speak(openaiDialect));
   app.use(allowedHosts(options.allowedHosts));
 
   app.route("/", systemRoutes(options));
   app.route("/", explainRoutes(options));
   app.route("/", ollamaRoutes(options));
+  app.route("/", embedRoutes(options));
+  app.route("/", bulkRoutes(options));
   app.route("/", libraryRoutes(options));
   app.route("/", openaiRoutes(options));
+  app.route("/", embeddingRoutes(options));
+  app.route("/", rerankRoutes(options));
   refuseOtherMethods(app);
   return app;
 }

@@ -72,6 +72,11 @@ function clean(value: unknown, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (depth > MAX_DEPTH)
     throw new ProxyError("invalid_json", `The request body nests objects and arrays more than ${MAX_DEPTH} deep.`);
+  if (Array.isArray(value)) {
+    // By number: the names of a long array's elements would take more memory than the array.
+    for (let i = 0; i < value.length; i++) value[i] = clean(value[i], depth + 1);
+    return value;
+  }
   const container = value as Record<string, unknown>;
   Reflect.deleteProperty(container, "__proto__");
   for (const key of Object.keys(container)) container[key] = clean(container[key], depth + 1);

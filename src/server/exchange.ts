@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../core/errors.ts";
-import type { Answer, Clock, Observer } from "../core/ports.ts";
+import type { Answer, Clock, LogFields, Observer } from "../core/ports.ts";
 import { deviceClass, type GenerateEvent } from "../core/request.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -17,6 +17,9 @@ export interface Connection {
   hangUp?(): void;
 }
 
+/** An accepted request, as far as its log line tells of it; it may still move to another device. */
+export type Accepted = Pick<Answer, "model" | "device" | "reason" | "promptTokens">;
+
 /** Longest client-chosen text in a log line, in UTF-16 units. */
 const LOG_TEXT = 200;
 
@@ -33,7 +36,8 @@ export class Exchange {
   streaming = false;
   readonly #clock: Clock;
   readonly #observer: Observer;
-  #answer: Answer | undefined;
+  #answer: Accepted | undefined;
+  #told: LogFields = {};
   /** Tokens generated, by choice. */
   readonly #completionTokens: number[] = [];
   #firstToken: number | undefined;
@@ -58,8 +62,10 @@ export class Exchange {
     this.#bodyRead = this.#clock.now();
   }
 
-  accepted(answer: Answer): void {
+  /** @param told what else the log line tells: of what is not generated */
+  accepted(answer: Accepted, told: LogFields = {}): void {
     this.#answer = answer;
+    this.#told = told;
   }
 
   /** Counts an event of the answer; the tokens of one that is never finished are counted too. */
@@ -81,6 +87,7 @@ export class Exchange {
       reason: this.#answer?.reason,
       promptTokens: this.#answer?.promptTokens,
       completionTokens: this.#answer && this.#completionTokens.reduce((sum, tokens) => sum + tokens, 0),
+      ...this.#told,
       ttftMs: this.#firstToken === undefined ? undefined : milliseconds(this.#firstToken - this.started),
       durationMs: milliseconds(this.elapsedNs),
       handledMs: this.#bodyRead === undefined ? undefined : milliseconds(this.#clock.now() - this.#bodyRead),

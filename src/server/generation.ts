@@ -1,13 +1,14 @@
 import type { Context } from "hono";
 import { ProxyError } from "../core/errors.ts";
 import type { Answer, ModelRequest, Runtime } from "../core/ports.ts";
-import { deviceClass, type GenerateEvent, type TokenLogprob } from "../core/request.ts";
+import type { GenerateEvent, TokenLogprob } from "../core/request.ts";
 import { type Asked, requestsOf } from "./asked.ts";
 import { interleave } from "./choices.ts";
 import type { Translator, Whole } from "./dialect.ts";
 import { toldError } from "./errors.ts";
 import type { Exchange, ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";
+import { placeHeaders } from "./place-headers.ts";
 import { answerStream } from "./stream-response.ts";
 
 /**
@@ -33,7 +34,7 @@ export async function answerGeneration(
   const translator = translatorOf(answer);
   if (!asked.stream) {
     const body = translator.whole(...(await collect(choices, exchange, client)));
-    const headers = { ...headersOf(answer), "Content-Type": "application/json; charset=utf-8" };
+    const headers = { ...placeHeaders(answer), "Content-Type": "application/json; charset=utf-8" };
     return Response.json(body, { headers });
   }
   let open = choices.length;
@@ -48,23 +49,8 @@ export async function answerGeneration(
     isLast: () => open === 0,
     error: (error) => translator.error(error),
     work: generation,
-    headers: { ...headersOf(answer), "Content-Type": translator.contentType },
+    headers: { ...placeHeaders(answer), "Content-Type": translator.contentType },
   });
-}
-
-/** Where an answer is computed and why, as far as that is settled now. */
-function headersOf({ device, routed, reason, promptTokens }: Answer): Readonly<Record<string, string>> {
-  const executed = deviceClass(device.name);
-  return {
-    "X-NPU-Proxy-Device": executed,
-    "X-NPU-Proxy-Execution-Device": executed,
-    "X-NPU-Proxy-Routed-Device": deviceClass(routed.name),
-    "X-NPU-Proxy-Route-Reason": reason,
-    "X-NPU-Proxy-Token-Count": String(promptTokens),
-    ...(device.name !== routed.name && {
-      "X-NPU-Proxy-Fallback-Reason": reason === "npu_busy" ? "busy" : "device_fallback",
-    }),
-  };
 }
 
 async function begin(

@@ -1,13 +1,37 @@
 /** What the health routes tell, in the field names of their clients. Never a local path. */
+import type { ModelKind } from "../core/library.ts";
 import type { Placement, RuntimeState, WarmUp } from "../core/ports.ts";
 import { type DeviceInfo, deviceClass, type EngineStats } from "../core/request.ts";
 import { deviceLabel } from "./device.ts";
 
-/** Of /health: whether anything is loaded that answers. */
-export function llmEngine(placements: readonly Placement[]) {
+/** Of /health: what is loaded that answers, by what it is for. */
+export function engines(placements: readonly Placement[], { embeddingCache: cache }: RuntimeState) {
+  const of = (...kinds: readonly ModelKind[]) => engine(placements.filter(({ model }) => kinds.includes(model.kind)));
+  const embedders = of("embedding");
+  const [first] = embedders.loaded;
+  return {
+    llm: told(of("llm", "vlm")),
+    embedding: {
+      ...told(embedders),
+      model: first?.model.name ?? null,
+      device: first ? deviceLabel(first.device) : null,
+      dimensions: first?.model.embeddingLength ?? null,
+      max_length: first?.contextLength ?? null,
+      pooling: first?.model.pooling ?? null,
+      cache: cache ?? null,
+    },
+    rerank: told(of("rerank")),
+  };
+}
+
+function engine(placements: readonly Placement[]) {
   const is = (...phases: readonly Placement["phase"][]) => placements.filter(({ phase }) => phases.includes(phase));
   const loaded = is("ready", "draining");
   const status = loaded.length > 0 ? "loaded" : is("wanted", "loading").length > 0 ? "loading" : "idle";
+  return { status, loaded };
+}
+
+function told({ status, loaded }: ReturnType<typeof engine>) {
   return { status, models: [...new Set(loaded.map(({ model }) => model.name))] };
 }
 

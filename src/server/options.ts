@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly slowReaderMs?: number;
   /** How long a model stays loaded without work where nobody says, in ms; Infinity: for ever. Shown, not acted upon. */
   readonly keepAliveMs?: number;
+  /** The model of an embedding request that names none, or "default". */
+  readonly embeddingModel?: string;
   /** Gets a model that was just pulled ready to answer, in the background; never throws. Absent: nobody does. */
   readonly warmAfterPull?: (model: string) => void;
 }
@@ -33,6 +35,7 @@ export function withDefaults(options: ServerOptions): Required<ServerOptions> {
     maxBodyBytes: DEFAULT_MAX_BODY_BYTES,
     slowReaderMs: 30_000,
     keepAliveMs: 300_000,
+    embeddingModel: "BAAI/bge-small-en-v1.5",
     warmAfterPull: () => undefined,
     ...options,
   };

@@ -3,7 +3,7 @@ import { asProxyError } from "../core/errors.ts";
 import type { DeviceInfo } from "../core/request.ts";
 import { deviceLabel } from "./device.ts";
 import type { ServerEnv } from "./exchange.ts";
-import { activeDevice, availability, deviceHealth, llmEngine, placementHealth, stateHealth } from "./health.ts";
+import { activeDevice, availability, deviceHealth, engines, placementHealth, stateHealth } from "./health.ts";
 import type { ServerOptions } from "./options.ts";
 
 /**
@@ -17,15 +17,16 @@ export function systemRoutes(options: Required<ServerOptions>): Hono<ServerEnv> 
   app.get("/health", async (c) => {
     const { devices, error } = await probe(c.req.raw.signal);
     const placements = runtime.placements();
+    const state = runtime.state();
     return c.json({
       status: "healthy",
       version,
       devices: devices.map(deviceLabel),
       ...availability(devices),
       ...(error && { device_probe_error: error }),
-      engines: { llm: llmEngine(placements), embedding: { status: "unavailable" } },
+      engines: engines(placements, state),
       models: placements.map(placementHealth),
-      ...stateHealth(runtime.state()),
+      ...stateHealth(state),
     });
   });
 

@@ -4,6 +4,7 @@ import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Observer } from "../core/ports.ts";
 import type { Device } from "../core/request.ts";
+import { EmbeddingTable } from "./embedding-table.ts";
 import { type Known, PairingTable } from "./pairing-table.ts";
 import { sqliteCode } from "./sqlite-code.ts";
 
@@ -25,6 +26,12 @@ const MIGRATIONS: readonly string[] = [
      device TEXT PRIMARY KEY,
      stamp TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE embeddings (
+     key TEXT PRIMARY KEY,
+     tokens INTEGER NOT NULL,
+     cut INTEGER NOT NULL,
+     vector BLOB NOT NULL
+   ) STRICT;`,
 ];
 
 /** Models come and go: what nobody measured again in half a year is forgotten. */
@@ -38,6 +45,7 @@ const PASSING = /^SQLITE_(FULL|IOERR|BUSY|LOCKED|READONLY|NOMEM|PERM)/;
 
 export interface Opened {
   readonly table: PairingTable;
+  readonly embeddings: EmbeddingTable;
   /** What it holds. */
   readonly known: readonly Known[];
   readonly stamps: readonly (readonly [Device, string])[];
@@ -93,7 +101,7 @@ function open(path: string): Opened {
     migrate(database);
     database.run("DELETE FROM pairings WHERE updated < unixepoch() - ?", [KEPT_SECONDS]);
     const table = new PairingTable(database);
-    return { table, known: table.all(), stamps: table.stamps() };
+    return { table, embeddings: new EmbeddingTable(database), known: table.all(), stamps: table.stamps() };
   } catch (error) {
     database.close();
     throw error;

@@ -6,6 +6,7 @@ import type { LoadRecord, Pairing, Records } from "../core/records.ts";
 import type { Device, DeviceInfo } from "../core/request.ts";
 import type { Speed } from "../core/speed.ts";
 import { type Opened, openDatabase, reasonOf } from "./database.ts";
+import { KeptEmbeddings } from "./kept-embeddings.ts";
 import { lockFolder } from "./lock.ts";
 import type { Known, PairingTable } from "./pairing-table.ts";
 
@@ -19,6 +20,8 @@ export interface StateOptions {
 }
 
 export interface State extends Records {
+  /** Embeddings of earlier servers, and a place for those of this one. */
+  readonly embeddings: KeptEmbeddings;
   /**
    * The devices that were found. What is known of one whose driver, hardware or npu-proxy changed is forgotten: it is
    * measured anew, and models that it got wrong have a new chance.
@@ -56,6 +59,7 @@ interface Kept extends Omit<StateOptions, "folder"> {
 }
 
 class KeptState implements State {
+  readonly embeddings: KeptEmbeddings;
   readonly #kept: Kept;
   /** Undefined: nothing is written. */
   #table: PairingTable | undefined;
@@ -69,6 +73,8 @@ class KeptState implements State {
   constructor(kept: Kept) {
     this.#kept = kept;
     this.#table = kept.opened?.table;
+    const { observer, writeDelayMs } = kept;
+    this.embeddings = new KeptEmbeddings({ table: kept.opened?.embeddings, observer, writeDelayMs });
     this.#known = new Map(kept.opened?.known.map((known) => [keyOf(known), known]));
     this.#stamps = new Map(kept.opened?.stamps);
   }
@@ -121,6 +127,7 @@ class KeptState implements State {
   close(): void {
     clearTimeout(this.#timer);
     this.#write();
+    this.embeddings.close();
     this.#table?.close();
     this.#table = undefined;
     this.#kept.lock?.[Symbol.dispose]();

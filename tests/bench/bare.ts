@@ -42,23 +42,39 @@ export async function startBare(python: string, directory: string): Promise<Bare
   const shape = { maxPromptTokens: 1, contextLength: 1 };
   const options = { directory, device: "CPU", emulateNpu: false, kvBlocks: 1, ...shape };
   const { properties, scheduler } = engineOptions(options, FIRST_CHUNK);
-  const argument = JSON.stringify({ directory, properties, scheduler });
-  const child = Bun.spawn([python, join(import.meta.dir, "bare.py"), argument], {
+  const script = await startScript(python, "bare.py", { directory, properties, scheduler });
+  return {
+    pid: script.pid,
+    measure: async (prompts, tokens) =>
+      (await script.ask<{ readonly streams: readonly StreamTimes[] }>({ prompts, tokens })).streams,
+    [Symbol.asyncDispose]: () => script[Symbol.asyncDispose](),
+  };
+}
+
+export interface Script extends AsyncDisposable {
+  readonly pid: number;
+  /** Sends a line of JSON and reads the one that answers it. One at a time. */
+  ask<Answer>(message: unknown): Promise<Answer>;
+}
+
+/** Starts a script of this folder; it says in a first line that it is ready. @param options its argument, as JSON */
+export async function startScript(python: string, name: string, options: unknown): Promise<Script> {
+  const child = Bun.spawn([python, join(import.meta.dir, name), JSON.stringify(options)], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = linesOf(child.stdout);
-  const answer = async () => {
+  const answer = async (): Promise<unknown> => {
     const { value } = await lines.next();
-    if (value === undefined) throw new BuildError(`bare.py ended with exit code ${await child.exited}; see above.`);
-    return JSON.parse(value) as { readonly streams: readonly StreamTimes[] };
+    if (value === undefined) throw new BuildError(`${name} ended with exit code ${await child.exited}; see above.`);
+    return JSON.parse(value);
   };
   await answer();
   return {
     pid: child.pid,
-    async measure(prompts, tokens) {
-      void child.stdin.write(`${JSON.stringify({ prompts, tokens })}\n`);
+    async ask<Answer>(message: unknown) {
+      void child.stdin.write(`${JSON.stringify(message)}\n`);
       await child.stdin.flush();
-      return (await answer()).streams;
+      return (await answer()) as Answer;
     },
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

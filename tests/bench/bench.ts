@@ -1,10 +1,11 @@
-/** `bun run bench`: what npu-proxy costs over bare GenAI, measured in one run. README.md says how to read it. */
+/** `bun run bench`: what npu-proxy costs over bare GenAI, measured in one run. `bench embed` is embed.ts. README.md says how to read both. */
 import { writeFileSync } from "node:fs";
 import { BuildError, runMain } from "../../build/build-error.ts";
 import { readPins } from "../../build/pins.ts";
 import { setup } from "../../build/setup.ts";
 import { ensurePython, startBare } from "./bare.ts";
 import { runStreams } from "./client.ts";
+import { benchEmbed } from "./embed.ts";
 import { machine } from "./machine.ts";
 import { medianOf, type Numbers, numbersOf, type StreamTimes } from "./measurement.ts";
 import { modelFolder } from "./model.ts";
@@ -104,4 +105,5 @@ function promptOf(streams: number, round: number, stream: number): string {
   );
 }
 
-void runMain(() => bench(process.argv.slice(2)));
+const [what, ...rest] = process.argv.slice(2);
+void runMain(() => (what === "embed" ? benchEmbed(rest) : bench(process.argv.slice(2))));

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { IDLE, startScripted } from "../support/scripted-runtime.ts";
 import { Home } from "./command.ts";
 import { loaded, model, ScriptedServer } from "./scripted-server.ts";
 
@@ -85,6 +86,22 @@ test("devices prints their names and what they can do", async () => {
     ["NAME", "FULL NAME", "DRIVER", "ARCHITECTURE", "PRECISIONS"],
     ["CPU", "Some CPU", "-", "-", "FP32 INT8"],
   ]);
+});
+
+test("show prints what an embedder is, and how often its cache helped", async () => {
+  await using home = await Home.create();
+  await using server = await startScripted();
+  const env = { NPU_PROXY_PORT: String(server.port) };
+  const { stdout: before } = await home.run(["show", "minilm"], { env });
+  expect(before).toMatch(/^ {2}max length +256$/m);
+  expect(before).toMatch(/^ {2}dimensions +4$/m);
+  expect(before).toMatch(/^ {2}pooling +mean$/m);
+  expect(before).toMatch(/^Instructions\n {2}query +"query: "\n {2}document +"passage: "$/m);
+  expect(before).not.toContain("Cache");
+  server.runtime.now = { ...IDLE, embeddingCache: { entries: 3, bytes: 4608, hits: 7, misses: 3 } };
+  const { stdout } = await home.run(["show", "minilm"], { env });
+  expect(stdout).toMatch(/^Cache of embeddings\n {2}entries +3 \(4.6 kB\)\n {2}hits +7 of 10$/m);
+  expect((await home.run(["show", "demo"], { env })).stdout).not.toContain("Cache");
 });
 
 test("show prints what a model is", async () => {

@@ -11,7 +11,7 @@ const free = (gib: number) => ({ availableBytes: gib * GIB, totalBytes: 32 * GIB
 /** An 8B model with grouped heads: 32 layers, 8 KV heads of 128. */
 const VALUES = 32 * 8 * 128 * 2;
 const demand: LoadDemand = {
-  model: { name: "llama:8b", size: 5 * GIB, format: "openvino", kvValuesPerToken: VALUES },
+  model: { name: "llama:8b", kind: "llm", size: 5 * GIB, format: "openvino", kvValuesPerToken: VALUES },
   device: device("CPU"),
   shape: { maxPromptTokens: 8191, contextLength: 8192 },
   parallel: 32,
@@ -70,8 +70,16 @@ describe("the KV cache", () => {
   });
 
   test("of a model that does not tell its size: whole contexts, that count nothing", () => {
-    const model = { name: "x", size: 5 * GIB, format: "openvino" } as const;
+    const model = { name: "x", kind: "llm", size: 5 * GIB, format: "openvino" } as const;
     expect(planLoad({ ...demand, model })).toMatchObject({ kvTokens: 32 * 8192, needBytes: FIXED });
+  });
+
+  test("of an encoder is none, whatever its config says; its weights may double", () => {
+    const model = { name: "bge", kind: "embedding", size: GIB, format: "openvino", kvValuesPerToken: VALUES } as const;
+    const plan = planLoad({ ...demand, model, parallel: 256, shape: { maxPromptTokens: 512, contextLength: 512 } });
+    expect(plan).toMatchObject({ kvTokens: undefined, needBytes: 2.5 * GIB + 256 * MIB });
+    const onNpu = planLoad({ ...demand, model, device: device("NPU", true) });
+    expect(onNpu).toMatchObject({ kvTokens: undefined, needBytes: 2 * GIB + 512 * MIB });
   });
 
   test("of an NPU is one context, and no number of tokens", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { failure } from "../support/failure.ts";
 import { host, MODEL, never, request, text } from "../support/scripted-engines.ts";
 
 describe("models that change under the runtime", () => {
@@ -50,9 +51,9 @@ describe("models that change under the runtime", () => {
     const { runtime, loads, shelf } = host(["CPU"], {});
     shelf.models = [{ ...MODEL, kind: "embedding", capabilities: ["embedding"] }];
     const refusal = { code: "invalid_request", message: '"demo:latest" does not support chat' };
-    expect(runtime.generate(request, never)).rejects.toMatchObject(refusal);
-    expect(runtime.load({ model: "demo" }, never)).rejects.toMatchObject(refusal);
-    await Bun.sleep(0);
+    expect(await failure(runtime.generate(request, never))).toMatchObject(refusal);
+    shelf.models = [{ ...MODEL, kind: "speech", capabilities: [] }];
+    expect(await failure(runtime.load({ model: "demo" }, never))).toMatchObject(refusal);
     expect(loads).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
+import { EMBEDDER, RANKER } from "../support/scripted-embeddings.ts";
 import { CPU, IDLE, NPU, PLACED, startScripted } from "../support/scripted-runtime.ts";
 
 test("GET and HEAD / are Ollama's heartbeat", async () => {
@@ -34,7 +35,20 @@ test("/health tells the daemon, its devices and what is loaded, and no local pat
     npu_available: true,
     gpu_available: false,
     cpu_available: true,
-    engines: { llm: { status: "loaded", models: ["demo:latest"] }, embedding: { status: "unavailable" } },
+    engines: {
+      llm: { status: "loaded", models: ["demo:latest"] },
+      embedding: {
+        status: "idle",
+        models: [],
+        model: null,
+        device: null,
+        dimensions: null,
+        max_length: null,
+        pooling: null,
+        cache: null,
+      },
+      rerank: { status: "idle", models: [] },
+    },
     models: [
       {
         name: "demo:latest",
@@ -71,6 +85,29 @@ test.each([
   await using server = await startScripted();
   server.runtime.loaded = phases.map((phase) => ({ ...PLACED, phase }));
   expect((await (await fetch(`${server.url}/health`)).json()) as unknown).toMatchObject({ engines: { llm } });
+});
+
+test("/health tells of a loaded embedder and of the cache; a language model's engine is another", async () => {
+  await using server = await startScripted();
+  const placed = { ...PLACED, model: EMBEDDER, device: CPU, contextLength: 256 };
+  server.runtime.loaded = [placed, { ...placed, model: RANKER, phase: "loading" }];
+  const cache = { entries: 3, bytes: 4608, hits: 7, misses: 3 };
+  server.runtime.now = { ...IDLE, embeddingCache: cache };
+  const { engines } = (await (await fetch(`${server.url}/health`)).json()) as { engines: unknown };
+  expect(engines).toEqual({
+    llm: { status: "idle", models: [] },
+    embedding: {
+      status: "loaded",
+      models: ["minilm:latest"],
+      model: "minilm:latest",
+      device: "CPU",
+      dimensions: 4,
+      max_length: 256,
+      pooling: "mean",
+      cache,
+    },
+    rerank: { status: "loading", models: [] },
+  });
 });
 
 test.each(["/health/live", "/health/liveness"])("%s answers whatever the devices do", async (path) => {
@@ -241,6 +278,7 @@ test("one log line tells of a request, and none of its words", async () => {
     completionTokens: 3,
     ttftMs: expect.any(Number),
     durationMs: expect.any(Number),
+    handledMs: expect.any(Number),
     status: 200,
     error: undefined,
   });

@@ -5,9 +5,10 @@ type Rows = readonly (readonly number[])[];
 
 /**
  * @param ids token ids, shape [tokens], none of them padding
+ * @param types which of two texts each token belongs to; absent: all to the first
  * @returns the token vectors, shape [tokens, hidden]; of a classifier its logits, shape [1, labels]
  */
-export function bertForward(bert: TinyBert, ids: readonly number[]): Rows {
+export function bertForward(bert: TinyBert, ids: readonly number[], types: readonly number[] = []): Rows {
   const prefix = bert.labels === 0 ? "" : `${bert.family}.`;
   const first = bert.family === "bert" ? 0 : 2;
   const embedding = (table: string, row: number): readonly number[] =>
@@ -15,7 +16,7 @@ export function bertForward(bert: TinyBert, ids: readonly number[]): Rows {
   const tokens = ids.map((id, index) =>
     add(
       add(embedding("word_embeddings", id), embedding("position_embeddings", index + first)),
-      embedding("token_type_embeddings", 0),
+      embedding("token_type_embeddings", types[index] ?? 0),
     ),
   );
   let x: Rows = norm(bert, tokens, `${prefix}embeddings.LayerNorm`);

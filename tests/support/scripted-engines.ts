@@ -1,5 +1,6 @@
 /** A runtime over engines that do what a test wrote for them. */
 import { Channel } from "../../src/core/channel.ts";
+import type { EncoderHost } from "../../src/core/embedding/embedding.ts";
 import type { RuntimeOptions } from "../../src/core/engine-room.ts";
 import { type ErrorCode, ProxyError } from "../../src/core/errors.ts";
 import type { ModelLibrary } from "../../src/core/library.ts";
@@ -8,6 +9,7 @@ import { volatileRecords } from "../../src/core/records.ts";
 import type { DeviceInfo, GenerateEvent, Prompt } from "../../src/core/request.ts";
 import { createRuntime } from "../../src/core/runtime.ts";
 import { ManualTime } from "./manual-time.ts";
+import { ScriptedEncoders } from "./scripted-encoders.ts";
 
 export const MODEL: Model = {
   name: "demo:latest",
@@ -43,13 +45,17 @@ export function host(
   devices: string[],
   scripts: Record<string, Step[]>,
   promptTokens = 1,
-  settings: Partial<RuntimeOptions> = {},
+  {
+    embedding,
+    ...settings
+  }: Partial<Omit<RuntimeOptions, "embedding">> & { readonly embedding?: Partial<RuntimeOptions["embedding"]> } = {},
 ) {
   const time = new ManualTime();
   const records = volatileRecords();
   const plans: LoadPlan[] = [];
   const logged: string[] = [];
-  const probes = { count: 0 };
+  /** Probes of the devices, and what they end with. */
+  const probes: { count: number; failure?: ErrorCode } = { count: 0 };
   const memory = { availableBytes: 8 * 2 ** 30, totalBytes: 16 * 2 ** 30 };
   const asked: number[] = [];
   const loads: string[] = [];
@@ -92,9 +98,12 @@ export function host(
       },
     };
   };
-  const engines: EngineHost = {
+  const encoders = new ScriptedEncoders();
+  const engines: EngineHost & EncoderHost = {
+    loadEncoder: encoders.loadEncoder,
     devices: async () => {
       probes.count++;
+      if (probes.failure) throw new ProxyError(probes.failure, "scripted");
       return devices.map(device);
     },
     encode: async (_model, prompt) => {
@@ -145,10 +154,20 @@ export function host(
     maxLoaded: 0,
     pinned: [],
     memory: { kvBytes: 0, limitBytes: 0 },
+    embedding: {
+      hash: (text) => Bun.hash.xxHash64(text, 1n).toString(16).padStart(16, "0").repeat(2),
+      cacheEntries: 1000,
+      cacheBytes: 2 ** 20,
+      fallback: "disabled",
+      device: "CPU",
+      timeoutMs: 60_000,
+      ...embedding,
+    },
     ...settings,
   });
   return {
     runtime,
+    encoders,
     probes,
     time,
     records,

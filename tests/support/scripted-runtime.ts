@@ -1,4 +1,5 @@
 import { Channel } from "../../src/core/channel.ts";
+import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "../../src/core/embedding/embedding.ts";
 import { ProxyError } from "../../src/core/errors.ts";
 import type {
   Admission,
@@ -18,6 +19,7 @@ import type { DeviceInfo, FinishReason, GenerateEvent } from "../../src/core/req
 import { createApp } from "../../src/server/app.ts";
 import { type Listening, listen } from "../../src/server/listen.ts";
 import type { ServerOptions } from "../../src/server/options.ts";
+import { EMBEDDER, RANKER, scriptedEmbeddings, scriptedRanking } from "./scripted-embeddings.ts";
 import { ScriptedLibrary } from "./scripted-library.ts";
 
 export const DEMO: Model = {
@@ -114,6 +116,8 @@ export class ScriptedRuntime implements Runtime {
   readonly generations: ScriptedGeneration[] = [];
   readonly loads: LoadRequest[] = [];
   readonly unloads: Pick<LoadRequest, "model" | "device">[] = [];
+  readonly embeds: EmbedRequest[] = [];
+  readonly reranks: RerankRequest[] = [];
   /** What explain() was asked. */
   readonly questions: ModelRequest[] = [];
   /** What was called, in order: "admit", "get demo", "generate". */
@@ -131,7 +135,9 @@ export class ScriptedRuntime implements Runtime {
     loadNs: 1_000_000,
   };
   script: (generation: ScriptedGeneration) => void = (generation) => generation.say("Hello", "", " there").done();
-  /** Thrown by generate() where set. */
+  /** How embed() answers. */
+  embedding: (request: EmbedRequest, signal: AbortSignal) => Embeddings | Promise<Embeddings> = scriptedEmbeddings;
+  /** Thrown by generate() and rerank() where set. */
   refusal: unknown;
   /** generate() waits until its signal aborts. */
   loading = false;
@@ -151,6 +157,8 @@ export class ScriptedRuntime implements Runtime {
     get: async (name: string) => {
       this.calls.push(`get ${name}`);
       if (name === "demo" || name === DEMO.name) return this.demo;
+      if (name === "minilm" || name === EMBEDDER.name) return EMBEDDER;
+      if (name === "ranker" || name === RANKER.name) return RANKER;
       throw new ProxyError("model_not_found", `There is no model called "${name}" here.`);
     },
     answered: () => undefined,
@@ -212,6 +220,19 @@ export class ScriptedRuntime implements Runtime {
         return place().loadNs;
       },
     };
+  }
+
+  async embed(request: EmbedRequest, signal: AbortSignal): Promise<Embeddings> {
+    this.calls.push("embed");
+    this.embeds.push(request);
+    return await this.embedding(request, signal);
+  }
+
+  async rerank(request: RerankRequest): Promise<Ranking> {
+    this.calls.push("rerank");
+    this.reranks.push(request);
+    if (this.refusal !== undefined) throw this.refusal;
+    return scriptedRanking(request);
   }
 
   async explain(request: ModelRequest): Promise<RouteExplanation> {

@@ -62,6 +62,9 @@ export interface Ranking extends EncoderPlace {
 
 // ---- the engine behind it
 
+/** Inputs, or documents, that one request may have. */
+export const MOST_INPUTS = 100_000;
+
 /** Inputs that go to an engine as one piece: what a client sends is sliced, so that memory stays bounded. */
 export const MOST_INPUTS_AT_ONCE = 64;
 
@@ -71,7 +74,8 @@ export interface EncodedInputs {
   readonly dimensions: number;
   /** Of each input, after the cut. */
   readonly tokens: readonly number[];
-  readonly truncated: number;
+  /** Those that were cut, by their place among the inputs: a cache has to know of each. */
+  readonly truncated: readonly number[];
 }
 
 /** One loaded encoder: an embedder or a reranker. Texts of all callers are batched together inside. */

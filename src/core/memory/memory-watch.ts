@@ -1,7 +1,8 @@
 /** Memory while the daemon runs: what a load may take, and when what is loaded has to give way. */
 import { asProxyError } from "../errors.ts";
-import { type Home, isExclusive } from "../home.ts";
+import type { Home } from "../home.ts";
 import type { Machine, Observer, Timers } from "../ports.ts";
+import { deviceClass } from "../request.ts";
 import type { Placements } from "../scheduling/placements.ts";
 import type { Pressure } from "../scheduling/schedule.ts";
 import { type PlannedLoad, planLoad, pressureOf, withinLimit } from "./memory.ts";
@@ -110,7 +111,7 @@ export class MemoryWatch {
       memoryLimitBytes: settings.limitBytes,
       heldBytes: Math.max(0, this.#held() - evictableBytes),
       // Only a real NPU has a compiler that takes memory of its own.
-      compiled: isExclusive(home.device) && !home.device.emulated && isCompiled(home),
+      compiled: deviceClass(home.device.name) === "NPU" && !home.device.emulated && isCompiled(home),
     };
   }
 

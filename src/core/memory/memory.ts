@@ -1,11 +1,12 @@
 /** Whether a placement fits into memory, and how large its KV cache may grow. Pure. */
 import { ProxyError } from "../errors.ts";
+import { isEncoder } from "../placed-engine.ts";
 import type { LoadPlan, MemoryState, Model, Shape } from "../ports.ts";
 import { type DeviceClass, type DeviceInfo, deviceClass } from "../request.ts";
 import type { Pressure } from "../scheduling/schedule.ts";
 
 export interface LoadDemand {
-  readonly model: Pick<Model, "name" | "size" | "format" | "kvValuesPerToken">;
+  readonly model: Pick<Model, "name" | "kind" | "size" | "format" | "kvValuesPerToken">;
   readonly device: DeviceInfo;
   readonly shape: Shape;
   /** Most requests that run at once. */
@@ -33,7 +34,7 @@ const GIB = 2 ** 30;
  *  the load on the CPU and more with use; 490 MiB on the NPU's path, whose buffers have their full size from the start). */
 const RUNNER_BYTES: Readonly<Record<DeviceClass, number>> = { CPU: 256 * MIB, GPU: 256 * MIB, NPU: 512 * MIB };
 /** Bytes of memory for a byte of the model's files: weights, and the buffers of their inference. */
-const LOADED = { openvino: 1.2, gguf: 2 } as const; // a GGUF file's weights are unpacked and packed again at load
+const LOADED = { openvino: 1.2, gguf: 2, encoder: 2.5 } as const; // a GGUF file's weights are unpacked and packed again at load; an encoder's f16 may become f32, with batches beside it
 /** NPU: weights of a blob that is there (measured by others: 1.4 x the INT4 bytes), of one that must be compiled (21.5 GB for
  *  an 8B model of some 4.8 GB, whose repeated blocks are folded), and of the NPU's path on the CPU, which keeps them twice. */
 const ON_NPU = { compiled: 1.4, compiling: 4.5, emulated: 2 } as const;
@@ -56,6 +57,7 @@ const LEAST_TOKENS = 4096;
 /**
  * How a placement is loaded with the memory that there is. Its KV cache takes, on CPU and GPU, as many whole contexts as run
  * at once (64 at most), shrunk to what the setting or a share of the free memory holds; it is reserved, not taken, at load.
+ * An encoder has none: its inputs are batched to a bounded number of tokens, and nothing of them stays.
  * @throws ProxyError insufficient_memory, with the numbers
  */
 export function planLoad(demand: LoadDemand): PlannedLoad {
@@ -64,7 +66,8 @@ export function planLoad(demand: LoadDemand): PlannedLoad {
   const least = leastBytes(demand);
   if (least > room) throw tooLittle(demand, least, room);
   const fixed = fixedBytes(demand);
-  if (deviceClass(device.name) === "NPU") return { shape, kvTokens: undefined, needBytes: least };
+  if (isEncoder(demand.model) || deviceClass(device.name) === "NPU")
+    return { shape, kvTokens: undefined, needBytes: least };
   const most = mostTokens(demand);
   const tokenBytes = kvBytes(demand, 1);
   if (tokenBytes === 0) return { shape, kvTokens: most, needBytes: fixed };
@@ -116,10 +119,12 @@ function roomFor({ memory, memoryLimitBytes, heldBytes, device }: LoadDemand): n
 function fixedBytes({ model, device, compiled }: LoadDemand): number {
   const kind = deviceClass(device.name);
   const onNpu = device.emulated ? ON_NPU.emulated : compiled ? ON_NPU.compiled : ON_NPU.compiling;
-  return RUNNER_BYTES[kind] + model.size * (kind === "NPU" ? onNpu : LOADED[model.format]);
+  const loaded = LOADED[isEncoder(model) ? "encoder" : model.format];
+  return RUNNER_BYTES[kind] + model.size * (kind === "NPU" ? onNpu : loaded);
 }
 
 function kvBytes({ model, device }: LoadDemand, tokens: number): number {
+  if (isEncoder(model)) return 0;
   return tokens * Math.max(0, model.kvValuesPerToken ?? 0) * VALUE_BYTES[deviceClass(device.name)];
 }
 

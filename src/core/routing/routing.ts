@@ -4,20 +4,27 @@ import type { DeviceList } from "../device-list.ts";
 import { asProxyError } from "../errors.ts";
 import { type Home, isExclusive, keyOf, pairingOf } from "../home.ts";
 import type { MemoryWatch } from "../memory/memory-watch.ts";
+import { isEncoder } from "../placed-engine.ts";
 import type { Clock, Model, ModelRequest, Observer, Shape } from "../ports.ts";
 import type { PromptEncoder } from "../prompt-encoder.ts";
 import type { Records } from "../records.ts";
-import type { DeviceInfo, EncodedPrompt, Need } from "../request.ts";
+import type { Device, DeviceInfo, EncodedPrompt, Need } from "../request.ts";
 import type { Circuits } from "../scheduling/circuit.ts";
 import type { Placements } from "../scheduling/placements.ts";
 import type { PlacementState } from "../scheduling/schedule.ts";
 import { truncationGoal } from "../truncation.ts";
+import { encoderQuestion, encoderSettings, encoderShape } from "./encoder-route.ts";
 import { type Limits, shapeOn } from "./limits.ts";
 import type { DeviceState, RouteDecision, RouteQuestion, RouteSettings } from "./route.ts";
 import { route } from "./router.ts";
 
+/** Requests of which an encoder works on pieces at once: its engine batches them, whoever asked. */
+const ENCODER_PARALLEL = 256;
+
 export interface RoutingOptions {
   readonly settings: RouteSettings;
+  /** NPU_PROXY_EMBEDDING_DEVICE: where embedders and rerankers go; auto: where language models do. */
+  readonly encoderDevice: Device | "auto";
   /** Requests that a placement on CPU or GPU works on at once. */
   readonly parallel: number;
   /** Names of models that are never unloaded. */
@@ -87,8 +94,29 @@ export class Routing {
     return route(question, { ...settings, limits });
   }
 
+  /**
+   * The decision for an embedder or a reranker, which cuts what is too long: sizes count for nothing.
+   * @param wish the device that the caller asked for
+   * @throws ProxyError what the router throws
+   */
+  routeEncoder(model: Model, wish: Device | undefined): RouteDecision {
+    const { settings, encoderDevice, devices } = this.#options;
+    const limits = { ...settings.limits, ...model.tuning?.limits };
+    const states = devices.found.map((device) => this.#stateOf(model, device, limits));
+    const decision = route(encoderQuestion(model, wish, states, limits), encoderSettings(settings, encoderDevice));
+    const shape = encoderShape(model);
+    const [best, ...others] = decision.candidates;
+    const { npu: _, ...told } = decision;
+    return {
+      ...told,
+      wantsNpu: false,
+      candidates: [{ ...best, shape }, ...others.map((candidate) => ({ ...candidate, shape }))],
+    };
+  }
+
   home(model: Model, device: DeviceInfo, shape: Shape): Home {
     const { parallel, pinned } = this.#options;
+    const exclusive = isExclusive(model, device);
     return {
       model,
       device,
@@ -97,9 +125,9 @@ export class Routing {
         key: keyOf(model, device),
         model: model.name,
         device: device.name,
-        exclusive: isExclusive(device),
+        exclusive,
         pinned: model.tuning?.pin === true || pinned.some((name) => withTag(name) === model.name.toLowerCase()),
-        parallel: isExclusive(device) ? 1 : parallel,
+        parallel: exclusive ? 1 : isEncoder(model) ? ENCODER_PARALLEL : parallel,
       },
     };
   }
@@ -124,11 +152,11 @@ export class Routing {
     const all = placements.list();
     const own = all.find(({ home }) => home.spec.key === key)?.state;
     const loaded = own?.phase === "ready" || own?.phase === "draining";
-    const taken = isExclusive(device) && !loaded && all.some(({ state }) => occupies(state, device, key));
+    const taken = isExclusive(model, device) && !loaded && all.some(({ state }) => occupies(state, device, key));
     // Wished for and given up: the scheduler forgets a wish that nobody renews.
     if (!own) this.#switching.delete(key);
     const now = clock.now();
-    const shape = shapeOn(device.name, model.contextLength, limits);
+    const shape = isEncoder(model) ? encoderShape(model) : shapeOn(device.name, model.contextLength, limits);
     return {
       device,
       loaded,

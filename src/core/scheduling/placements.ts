@@ -1,7 +1,8 @@
 /** The live placements: does what the scheduler decides, and tells it what happened. */
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Home } from "../home.ts";
-import type { Clock, Engine, EngineHost, LoadPlan, Observer, Timers } from "../ports.ts";
+import type { PlacedEngine } from "../placed-engine.ts";
+import type { Clock, Engine, LoadPlan, Observer, Timers } from "../ports.ts";
 import type { Device } from "../request.ts";
 import type {
   Effect,
@@ -15,15 +16,16 @@ import type {
 import { Scheduler } from "./scheduler.ts";
 
 /** A started job's place: its owner calls `finish`, once. */
-export interface Seat {
-  readonly engine: Engine;
+export interface Seat<Placed extends PlacedEngine = Engine> {
+  readonly engine: Placed;
   /** Most tokens that prompt and answer may have together: its KV cache; undefined: what its shape takes. */
   readonly capacity: number | undefined;
   finish(outcome: "done" | "failed" | "memory" | "left"): void;
 }
 
 export interface PlacementsOptions {
-  readonly engines: EngineHost;
+  /** @throws ProxyError as EngineHost.load */
+  readonly load: (home: Home, plan: LoadPlan, signal: AbortSignal) => Promise<PlacedEngine>;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly observer: Observer;
@@ -32,7 +34,7 @@ export interface PlacementsOptions {
   readonly ending: AbortSignal;
   /** How it is loaded with the memory that there is. @throws ProxyError insufficient_memory, with the numbers */
   readonly plan: (home: Home) => LoadPlan;
-  readonly onLoaded: (home: Home, engine: Engine, ms: number) => void;
+  readonly onLoaded: (home: Home, engine: PlacedEngine, ms: number) => void;
   readonly onLoadFailed: (home: Home, error: ProxyError) => void;
   /** A runner ended by itself. */
   readonly onCrash: (home: Home, error: ProxyError) => void;
@@ -44,7 +46,7 @@ export class Placements {
   readonly #options: PlacementsOptions;
   readonly #scheduler: Scheduler;
   readonly #homes = new Map<string, Home>();
-  readonly #engines = new Map<string, Engine>();
+  readonly #engines = new Map<string, PlacedEngine>();
   readonly #capacities = new Map<string, number | undefined>();
   readonly #closing = new Set<Promise<unknown>>();
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
@@ -70,7 +72,7 @@ export class Placements {
    * Waits for a place on a placement, which is loaded where it is not. The signal takes the job out of the queue.
    * @throws ProxyError queue_full, queue_timeout, shutting_down, insufficient_memory, model_not_loaded, and what loading throws
    */
-  async enter(home: Home, ask: Omit<Job, "id" | "placement">, signal: AbortSignal): Promise<Seat> {
+  async enter(home: Home, ask: Omit<Job, "id" | "placement">, signal: AbortSignal): Promise<Seat<PlacedEngine>> {
     signal.throwIfAborted();
     const { key } = home.spec;
     this.#know(home);
@@ -129,7 +131,11 @@ export class Placements {
   }
 
   /** Every placement that there is or that is asked for, with its engine where it is loaded. */
-  list(): readonly { readonly home: Home; readonly state: PlacementState; readonly engine: Engine | undefined }[] {
+  list(): readonly {
+    readonly home: Home;
+    readonly state: PlacementState;
+    readonly engine: PlacedEngine | undefined;
+  }[] {
     return this.#scheduler.placements().flatMap((state) => {
       const home = this.#homes.get(state.spec.key);
       return home ? [{ home, state, engine: this.#engines.get(state.spec.key) }] : [];
@@ -198,7 +204,7 @@ export class Placements {
   }
 
   #load(key: string): void {
-    const { engines, clock, plan, ending, onLoaded, onLoadFailed } = this.#options;
+    const { clock, plan, ending, onLoaded, onLoadFailed } = this.#options;
     const home = this.#homes.get(key);
     if (!home) return;
     let how: LoadPlan;
@@ -209,7 +215,7 @@ export class Placements {
       return;
     }
     const started = clock.now();
-    const load = engines.load(home.model, home.device, how, ending).then(
+    const load = this.#options.load(home, how, ending).then(
       (engine) => {
         this.#engines.set(key, engine);
         this.#capacities.set(key, how.kvTokens);

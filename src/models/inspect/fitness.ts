@@ -1,6 +1,8 @@
 /**
  * Whether a model can run on NPU, GPU and CPU, and why (not). The NPU's rules are those of OpenVINO's documentation and of
- * what its users met: https://docs.openvino.ai (NPU with OpenVINO GenAI), openvino #38100, openvino.genai #3493, #4343.
+ * what its users met: https://docs.openvino.ai (NPU with OpenVINO GenAI), openvino #38100, openvino.genai #4343. Embedders and
+ * rerankers are given to the NPU in one static shape, a single row of their longest input (as openvino_notebooks #2102 does);
+ * what it refuses is BERT's graph with lengths left open (openvino.genai #3493).
  */
 import pins from "../../../build/pins.json";
 import type { Fitness, ModelKind } from "../../core/library.ts";
@@ -43,9 +45,6 @@ const NOT_FOR_NPU: readonly (readonly [family: RegExp, reason: string])[] = [
   [/^gemma4/, "Gemma 4 models give wrong text on some NPUs"],
 ];
 
-/** Embedding models with a decoder compile for the NPU; those of BERT's kind lack the attention that its compiler looks for. */
-const DECODER = /ForCausalLM$|^(Qwen2|Qwen3|Llama|Mistral|Gemma2?|Gemma3Text)Model$/;
-
 /** For NPU, GPU and CPU, in this order. */
 export function fitnessOf(facts: FitnessFacts, runtime: string = pins.openvino): readonly Fitness[] {
   const note = newerThan(facts.writtenBy, runtime);
@@ -78,8 +77,6 @@ function onNpu(facts: FitnessFacts): Verdict {
   if (facts.format === "gguf") return no("GGUF runs on GPU and CPU only; the NPU needs the model for OpenVINO");
   const refused = NOT_FOR_NPU.find(([family]) => family.test(facts.family));
   if (refused) return no(refused[1]);
-  if (facts.kind !== "llm" && !DECODER.test(facts.architecture))
-    return no("embedding and reranking models of BERT's kind do not compile for the NPU");
   return weightsOnNpu(facts);
 }
 

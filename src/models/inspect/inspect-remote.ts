@@ -6,6 +6,7 @@ import type { HubFile } from "../hub/hub-file.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { chatTemplateOf } from "./chat-template.ts";
 import { readEmbedder } from "./embedder.ts";
+import { readEmbedderCard } from "./embedder-card.ts";
 import { fitnessOf } from "./fitness.ts";
 import { describeGguf } from "./gguf-model.ts";
 import { servedAs } from "./inspect.ts";
@@ -85,6 +86,7 @@ async function configured(
     chatTemplate,
     defaults: samplingDefaults(generation ?? {}),
     ...(kind === "embedding" && embedder?.pooling !== undefined && { pooling: embedder.pooling }),
+    ...(kind === "embedding" && (await readEmbedderCard(read, repository))),
     fitness: fitnessOf({ kind, format: "openvino", ...config, quantization: name, ...details, parameters: 0 }),
   };
 }

@@ -6,9 +6,10 @@ import type { ModelKind } from "../../core/library.ts";
 import type { Model } from "../../core/ports.ts";
 import { IR_OF_GGUF } from "../pull/gguf-ir.ts";
 import { filesOf } from "../store/folders.ts";
-import { MANIFEST } from "../store/manifest.ts";
+import { MANIFEST, readManifest } from "../store/manifest.ts";
 import { chatTemplateOf } from "./chat-template.ts";
 import { readEmbedder } from "./embedder.ts";
+import { readEmbedderCard } from "./embedder-card.ts";
 import { fitnessOf } from "./fitness.ts";
 import { ggufModel } from "./gguf-model.ts";
 import { type Ir, readIr } from "./ir.ts";
@@ -99,6 +100,8 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
   const main = irs.get(MAIN_GRAPH[kind]);
   if (!main) throw new Flaw(`it has no ${MAIN_GRAPH[kind]}`);
   const parameters = [...irs].reduce((sum, [file, ir]) => sum + (/tokenizer\.xml$/.test(file) ? 0 : elementsOf(ir)), 0);
+  const repository = (): string | undefined => readManifest(directory)?.source?.repository;
+  const card = kind === "embedding" ? await flawOf("", () => readEmbedderCard(text, repository())) : {};
   const template = await flawOf("", () =>
     chatTemplateOf(text, irs.get("openvino_tokenizer.xml")?.info.get("chat_template")),
   );
@@ -120,6 +123,7 @@ async function openvinoModel(directory: string, names: readonly string[]): Promi
     defaults: samplingDefaults(generation ?? {}),
     format: "openvino",
     ...(kind === "embedding" && embedder?.pooling !== undefined && { pooling: embedder.pooling }),
+    ...card,
     ...(Object.keys(exporter).length > 0 && { exporter }),
     fitness: fitnessOf({
       kind,

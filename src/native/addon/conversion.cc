@@ -80,18 +80,8 @@ void append_constant(const Napi::Value& value, std::vector<ov::Tensor>& tensors)
   }
 }
 
-ov::AnyMap properties(const Napi::Object& object) {
-  ov::AnyMap map;
-  const Napi::Array names = object.GetPropertyNames();
-  for (uint32_t index = 0; index < names.Length(); ++index) {
-    const std::string name = names.Get(index).ToString().Utf8Value();
-    map[name] = property(object.Get(name), name);
-  }
-  return map;
-}
-
 TokenizerStep step(const Napi::Object& object) {
-  TokenizerStep step{string_field(object, "op"), {}, properties(object_field(object, "attributes"))};
+  TokenizerStep step{string_field(object, "op"), {}, properties_field(object, "attributes")};
   const Napi::Array constants = array_field(object, "constants");
   for (uint32_t index = 0; index < constants.Length(); ++index) append_constant(constants.Get(index), step.constants);
   return step;
@@ -119,7 +109,7 @@ TokenizerGraph tokenizer_options(const Napi::Object& object) {
   append_strings(array_field(object, "vocabulary"), options.vocabulary);
   options.skip = numbers_field<int32_t>(object, "skip");
   options.clean = steps_field(object, "clean");
-  options.info = properties(object_field(object, "info"));
+  options.info = properties_field(object, "info");
   return options;
 }
 

@@ -92,6 +92,17 @@ ov::Any property(const Napi::Value& value, const std::string& name) {
   return number;
 }
 
+ov::AnyMap properties_field(const Napi::Object& holder, const char* name) {
+  const Napi::Object fields = object(holder.Get(name), name);
+  const Napi::Array names = fields.GetPropertyNames();
+  ov::AnyMap properties;
+  for (uint32_t index = 0; index < names.Length(); ++index) {
+    const std::string key = names.Get(index).As<Napi::String>().Utf8Value();
+    properties[key] = property(fields.Get(key), key);
+  }
+  return properties;
+}
+
 std::vector<int64_t> tokens(const Napi::Value& value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array)
     refuse(value.Env(), "The token ids", "an Int32Array");
@@ -135,12 +146,7 @@ Options engine_options(const Napi::Value& value) {
   const std::string pipeline = string_field(fields, "pipeline");
   if (pipeline != "batching" && pipeline != "static") refuse(value.Env(), "pipeline", "batching or static");
   options.batching = pipeline == "batching";
-  const Napi::Object properties = object(fields.Get("properties"), "properties");
-  const Napi::Array names = properties.GetPropertyNames();
-  for (uint32_t index = 0; index < names.Length(); ++index) {
-    const std::string name = names.Get(index).As<Napi::String>().Utf8Value();
-    options.properties[name] = property(properties.Get(name), name);
-  }
+  options.properties = properties_field(fields, "properties");
   if (options.batching) {
     const Napi::Object scheduler = object(fields.Get("scheduler"), "scheduler");
     options.max_batched_tokens = count_field(scheduler, "maxBatchedTokens");

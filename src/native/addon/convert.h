@@ -22,6 +22,9 @@ std::string optional_string_field(const Napi::Object& object, const char* name);
 /** OpenVINO tells integers, reals, flags and strings apart: MAX_PROMPT_LEN as a string or a real throws. */
 ov::Any property(const Napi::Value& value, const std::string& name);
 
+/** A field that is an object of such properties. */
+ov::AnyMap properties_field(const Napi::Object& object, const char* name);
+
 std::vector<int64_t> tokens(const Napi::Value& value);
 Structured structured(const Napi::Value& value);
 /** A misspelt option throws; a bad value of one is left for the engine, which answers with an event. */

@@ -1,9 +1,8 @@
 #include "device.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <openvino/openvino.hpp>
-
-#include "failure.h"
 
 namespace npu_proxy {
 namespace {
@@ -53,6 +52,12 @@ std::vector<std::string> names(ov::Core& core, const std::string& kind) {
   return ids;
 }
 
+bool is_there(const std::string& device) {
+  const std::vector<Device> devices = find_devices(device.substr(0, device.find('.')));
+  return std::any_of(devices.begin(), devices.end(),
+                     [&](const Device& found) { return found.name.rfind(device, 0) == 0; });
+}
+
 }  // namespace
 
 std::vector<Device> find_devices(const std::string& kind) {
@@ -80,6 +85,13 @@ std::vector<Device> find_devices(const std::string& kind) {
   } catch (...) {
     throw current_failure(Code::device);
   }
+}
+
+Failure load_failure(const std::string& device, bool emulated) {
+  const Failure failure = current_failure(Code::load);
+  if (failure.code != Code::load || emulated || is_there(device)) return failure;
+  return {Code::device,
+          "This machine has no device " + device + ", or its driver is missing. The library said: " + failure.what()};
 }
 
 }  // namespace npu_proxy

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "failure.h"
+
 namespace npu_proxy {
 
 /** NativeDevice of src/native/contract.ts; what the driver does not tell is empty. */
@@ -18,5 +20,12 @@ struct Device {
  * @throws Failure device
  */
 std::vector<Device> find_devices(const std::string& kind);
+
+/**
+ * What is being handled, as the reason why a model did not load on a device: what a plugin says without its driver does
+ * not tell that. Call it only in a catch block.
+ * @param emulated the device is in nobody's list
+ */
+Failure load_failure(const std::string& device, bool emulated);
 
 }  // namespace npu_proxy

@@ -8,16 +8,6 @@
 #include "static-engine.h"
 
 namespace npu_proxy {
-namespace {
-
-bool is_there(const std::string& device) {
-  const std::vector<Device> devices = find_devices(device.substr(0, device.find('.')));
-  return std::any_of(devices.begin(), devices.end(),
-                     [&](const Device& found) { return found.name.rfind(device, 0) == 0; });
-}
-
-}  // namespace
-
 void check_tokenizer(ov::genai::Tokenizer tokenizer) {
   // GenAI notes each infer request's flags in a map without a lock, when it first uses the request. Its requests take
   // turns: after this all of them are in the map, and threads only look up.
@@ -40,12 +30,7 @@ std::unique_ptr<Engine> load_engine(const Options& options, Sink sink) {
     if (options.batching) return std::make_unique<BatchingEngine>(options, std::move(sink));
     return std::make_unique<StaticEngine>(options, std::move(sink));
   } catch (...) {
-    const Failure failure = current_failure(Code::load);
-    // What a plugin says without its driver does not tell that. An emulated NPU is in nobody's list.
-    if (failure.code != Code::load || options.properties.count("NPUW_DEVICES") > 0 || is_there(options.device))
-      throw failure;
-    throw Failure(Code::device, "This machine has no device " + options.device +
-                                    ", or its driver is missing. The library said: " + failure.what());
+    throw load_failure(options.device, options.properties.count("NPUW_DEVICES") > 0);
   }
 }
 

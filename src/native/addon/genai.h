@@ -113,6 +113,10 @@ class GENAI_API Tokenizer {
   explicit Tokenizer(const std::filesystem::path& directory, const ov::AnyMap& properties = {});
   ~Tokenizer();
   TokenizedInputs encode(const std::string& text, const ov::AnyMap& parameters = {});
+  TokenizedInputs encode(const std::vector<std::string>& texts, const ov::AnyMap& parameters = {});
+  /** Pairs of texts; of a tokenizer made with add_second_input. */
+  TokenizedInputs encode(const std::vector<std::string>& first, const std::vector<std::string>& second,
+                         const ov::AnyMap& parameters = {});
   std::string decode(const std::vector<int64_t>& ids, const ov::AnyMap& parameters = {});
   std::vector<std::string> decode(const ov::Tensor& ids, const ov::AnyMap& parameters = {});
   std::string apply_chat_template(const ChatHistory& history, bool add_generation_prompt,

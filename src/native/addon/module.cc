@@ -11,6 +11,7 @@
 
 #include "conversion.h"
 #include "convert.h"
+#include "encoder-object.h"
 #include "engine-object.h"
 #include "self-check.h"
 #include "tokenizer-object.h"
@@ -19,9 +20,9 @@
 namespace npu_proxy {
 namespace {
 
-/** The classes that loadTokenizer() and loadEngine() make objects of. */
+/** The classes that loadTokenizer(), loadEngine() and loadEncoder() make objects of. */
 struct Classes {
-  Napi::FunctionReference tokenizer, engine;
+  Napi::FunctionReference tokenizer, engine, encoder;
 };
 
 Classes* classes(Napi::Env env) { return env.GetInstanceData<Classes>(); }
@@ -70,9 +71,13 @@ Napi::Value load_engine(const Napi::CallbackInfo& info) {
   return EngineObject::load(info, &known->engine, &known->tokenizer);
 }
 
+Napi::Value load_encoder(const Napi::CallbackInfo& info) {
+  return EncoderObject::load(info, &classes(info.Env())->encoder);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  auto* known =
-      new Classes{Napi::Persistent(TokenizerObject::define(env)), Napi::Persistent(EngineObject::define(env))};
+  auto* known = new Classes{Napi::Persistent(TokenizerObject::define(env)), Napi::Persistent(EngineObject::define(env)),
+                            Napi::Persistent(EncoderObject::define(env))};
   env.SetInstanceData(known);
   exports.Set("openvino", ov::get_openvino_version().buildNumber);
   exports.Set("dieWithParent", Napi::Function::New(env, die_with_parent));
@@ -80,6 +85,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("devices", Napi::Function::New(env, devices));
   exports.Set("loadTokenizer", Napi::Function::New(env, load_tokenizer));
   exports.Set("loadEngine", Napi::Function::New(env, load_engine));
+  exports.Set("loadEncoder", Napi::Function::New(env, load_encoder));
   exports.Set("convert", Napi::Function::New(env, convert));
   exports.Set("probe", Napi::Function::New(env, probe));
   return exports;

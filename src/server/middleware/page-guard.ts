@@ -20,13 +20,14 @@ export const pageGuard = createMiddleware<ServerEnv>(async (c, next) => {
 });
 
 /**
- * What a page can send to anywhere without asking first is no JSON by its type. curl's default for -d, the form type, is
- * let through: a browser's form of that type is never JSON, and its scripts send an Origin, which pageGuard judges.
+ * What a page can send to anywhere without asking first is no JSON, or lines of it, by its type. curl's default for -d,
+ * the form type, is let through: a browser's form of that type is never JSON, and its scripts send an Origin, which
+ * pageGuard judges.
  * @throws ProxyError invalid_request
  */
 export const jsonOnly = createMiddleware<ServerEnv>(async (c, next) => {
   const type = (c.req.header("Content-Type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  if (!/^(application\/([\w.-]+\+)?json|application\/x-www-form-urlencoded|)$/.test(type))
+  if (!/^(application\/(([\w.-]+\+)?json|(x-)?(ndjson|jsonl|jsonlines)|x-www-form-urlencoded)|)$/.test(type))
     throw new ProxyError(
       "invalid_request",
       "The request body must be JSON; send it with Content-Type: application/json.",

@@ -37,7 +37,10 @@ export function libraryRoutes(options: Required<ServerOptions>): Hono<ServerEnv>
     // The device that `run NAME@cpu` asks for is not a part of what the model is.
     const { model } = wishOf(requested, undefined);
     try {
-      return c.json(show(await models.get(model), requested));
+      const found = await models.get(model);
+      // All embedders have one cache together.
+      const cache = found.kind === "embedding" ? options.runtime.state().embeddingCache : undefined;
+      return c.json({ ...show(found, requested), ...(cache && { embedding_cache: cache }) });
     } catch (error) {
       if (asProxyError(error).code !== "model_not_found" || pullsByItself(c)) throw error;
       return c.json(shownRemote(await library.describe(model, c.req.raw.signal), requested));

@@ -54,6 +54,28 @@ export const generateRequest = v.looseObject({
   keep_alive: keepAlive,
 });
 
+const countOrNone = "must be an integer of at least 0";
+const embedding = {
+  model: v.nullish(text),
+  options,
+  keep_alive: keepAlive,
+  /** Ours: "query" or "document"; also in the options, where a client has no field for it. */
+  input_type: v.nullish(text),
+};
+
+/** `input` is judged by whoever reads it: Ollama has words of its own for a wrong one. */
+export const embedRequest = v.looseObject({
+  ...embedding,
+  input: v.optional(v.unknown()),
+  truncate: flag,
+  /** 0: all of them. */
+  dimensions: v.nullish(
+    v.pipe(v.number(countOrNone), v.integer(countOrNone), v.minValue(0, countOrNone), v.maxValue(1e6, countOrNone)),
+  ),
+});
+
+export const embeddingsRequest = v.looseObject({ ...embedding, prompt: v.nullish(text, "") });
+
 const UNSUPPORTED: Unsupported = { _debug_render_only: unused };
 export const UNSUPPORTED_IN_CHAT: Unsupported = { ...UNSUPPORTED, tools: unused };
 export const UNSUPPORTED_IN_MESSAGE: Unsupported = { images: unused };

@@ -49,6 +49,8 @@ function described(model: Partial<Model> & Pick<Model, "name">, requested: strin
     kind: model.kind,
     architecture: model.architecture || undefined,
     template_support: model.templateSupport,
+    instructions: model.instructions,
+    shortens: model.shortens,
     exporter: model.exporter,
     fitness: model.fitness,
     source: model.source,

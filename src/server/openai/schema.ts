@@ -93,6 +93,21 @@ export const chatRequest = v.looseObject({
   num_ctx: v.nullish(v.number("must be a number of tokens")),
 });
 
+const FLOATS = ["float", "base64"] as const;
+
+export const embeddingsRequest = v.looseObject({
+  model: v.nullish(text),
+  /** Judged by inputs.ts. */
+  input: v.unknown(),
+  encoding_format: v.nullish(v.picklist(FLOATS, `must be one of ${FLOATS.join(", ")}`), "float"),
+  dimensions: integer(1, 1e6, "must be an integer between 1 and 1000000"),
+  user: v.nullish(text),
+  // Not OpenAI's: whether a text that is too long is cut, and what the texts are for.
+  truncate: flag,
+  input_type: v.nullish(text),
+  keep_alive: v.nullish(v.union([v.number(), v.string()], 'must be a number of seconds or a duration such as "5m"')),
+});
+
 export type ChatRequest = v.InferOutput<typeof chatRequest>;
 
 export const UNSUPPORTED: Unsupported = {
