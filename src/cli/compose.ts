@@ -163,6 +163,7 @@ export function composeApp(
     maxBodyBytes: MAX_BODY_BYTES,
     slowReaderMs: config.slowReaderMs,
     keepAliveMs: config.keepAlive,
+    embeddingModel: config.embeddingModel,
     ...(!inProcess && { warmAfterPull: (model: string) => compileInBackground(runtime, model, observer) }),
   });
 }
