@@ -65,7 +65,7 @@ const table = {
     flag: "-d, --device <name>",
     env: "NPU_PROXY_DEVICE",
     default: "auto",
-    help: "Device for every model: auto, NPU, GPU, GPU.n or CPU. auto chooses for each request.",
+    help: "Device for every language model: auto, NPU, GPU, GPU.n or CPU. auto chooses for each request.",
     expected: "auto, NPU, GPU, GPU.n (e.g. GPU.1) or CPU",
     parse: deviceName,
   },
@@ -284,7 +284,11 @@ const table = {
     expected: "disabled or hash",
     parse: oneOf("disabled", "hash"),
   } satisfies Setting<"disabled" | "hash">,
-  embedTimeoutMs: timeout("NPU_PROXY_EMBED_TIMEOUT", "60", "Seconds that a piece of an embedding request may take."),
+  embedTimeoutMs: timeout(
+    "NPU_PROXY_EMBED_TIMEOUT",
+    "60",
+    "Seconds that an embedder or reranker may take without answering anybody.",
+  ),
   compileCacheSize: {
     env: "NPU_PROXY_COMPILE_CACHE_SIZE",
     default: "20480",

@@ -73,7 +73,7 @@ export class LoadedEncoder {
     how: { readonly purpose?: Purpose; readonly truncate: boolean; readonly lane: Priority },
   ): Promise<EncodedInputs> {
     return await this.#request(id, async () => {
-      const rows = await this.#rows(inputs, how);
+      const rows = await this.#rows(id, inputs, how);
       for (const [index, row] of rows.entries()) this.#check(row, index, how.truncate);
       this.#requireWanted(id);
       const { width } = this.#encoder;
@@ -95,7 +95,7 @@ export class LoadedEncoder {
   ): Promise<{ readonly scores: readonly number[]; readonly tokens: readonly number[] }> {
     return await this.#request(id, async () => {
       const { frame } = this.#encoder;
-      const [asked = new Int32Array(), ...texts] = await this.#tokenize([query, ...documents], how.lane);
+      const [asked = new Int32Array(), ...texts] = await this.#tokenize(id, [query, ...documents], how.lane);
       const rows = texts.map((text) => frame.pair(asked, text, this.#options.maxTokens));
       for (const [index, row] of rows.entries()) this.#check(row, index, true);
       this.#requireWanted(id);
@@ -137,12 +137,13 @@ export class LoadedEncoder {
     }
   }
 
-  /** It may have been cancelled while it was tokenized. */
+  /** It may have been cancelled while it waited for the tokenizer, or was tokenized. */
   #requireWanted(id: number): void {
     if (!this.#requests.has(id)) throw cancelled();
   }
 
   async #rows(
+    id: number,
     inputs: readonly EncoderInput[],
     { purpose, lane }: { readonly purpose?: Purpose; readonly lane: Priority },
   ): Promise<readonly Row[]> {
@@ -150,18 +151,21 @@ export class LoadedEncoder {
     const { maxTokens, instructions } = this.#options;
     const instruction = (purpose && instructions[purpose]) ?? "";
     const texts = inputs.filter((input) => typeof input === "string").map((text) => instruction + text);
-    const contents = (await this.#tokenize(texts, lane)).values();
+    const contents = (await this.#tokenize(id, texts, lane)).values();
     return inputs.map((input, index) => {
       if (typeof input !== "string") return frame.ids(this.#known(input, index), maxTokens);
       return frame.text(contents.next().value ?? new Int32Array(), maxTokens);
     });
   }
 
-  async #tokenize(texts: readonly string[], lane: Priority): Promise<readonly Int32Array[]> {
+  async #tokenize(id: number, texts: readonly string[], lane: Priority): Promise<readonly Int32Array[]> {
     if (texts.length === 0) return [];
     const { native, frame } = this.#encoder;
     try {
-      const rows = await this.#tokenizing.take(lane, () => native.tokenize(texts, frame.special));
+      const rows = await this.#tokenizing.take(lane, async () => {
+        this.#requireWanted(id);
+        return await native.tokenize(texts, frame.special);
+      });
       return rowsOf(rows).map(({ ids }) => ids);
     } catch (error) {
       throw nativeError(error);
@@ -177,22 +181,22 @@ export class LoadedEncoder {
     if (bad === undefined) return Int32Array.from(ids);
     throw new ProxyError(
       "invalid_request",
-      `Input ${index} has the token id ${bad}; this model's token ids are whole numbers from 0 to ${vocabulary - 1}.`,
-      { param: "input" },
+      `The input has the token id ${bad}; this model's token ids are whole numbers from 0 to ${vocabulary - 1}.`,
+      { param: `input[${index}]` },
     );
   }
 
   #check({ ids, whole }: Row, index: number, truncate: boolean): void {
     const { maxTokens } = this.#options;
     if (ids.length === 0)
-      throw new ProxyError("invalid_request", `Input ${index} is empty: this model makes no tokens of it.`, {
-        param: "input",
+      throw new ProxyError("invalid_request", "The input is empty: this model makes no tokens of it.", {
+        param: `input[${index}]`,
       });
     if (whole > maxTokens && !truncate)
       throw new ProxyError(
         "context_length_exceeded",
-        `Input ${index} has ${whole} tokens and this model takes at most ${maxTokens}. Shorten it, or let it be cut (truncate).`,
-        { param: "input", limit: maxTokens },
+        `The input has ${whole} tokens and this model takes at most ${maxTokens}. Shorten it, or let it be cut (truncate).`,
+        { param: `input[${index}]`, limit: maxTokens },
       );
   }
 

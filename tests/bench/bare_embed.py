@@ -1,6 +1,6 @@
 """One TextEmbeddingPipeline in one process, with nothing of ours around it.
 
-Started by embed.ts with {"directory"} as its argument. Answers each line of stdin with one of stdout:
+Started by embed-subjects.ts with {"directory", "properties"} as its argument. Answers each line of stdin with one of stdout:
 {"texts": [...], "batch": N} embeds all of them and tells the ns that it took; N 0: one by one, else in batches of N by
 length. {"queries": [...]} embeds one after the other and tells the ns of each. {"vectors": [...]} tells their vectors.
 """
@@ -12,11 +12,11 @@ import time
 import openvino_genai as genai
 
 
-def load(directory):
+def load(directory, properties):
     config = genai.TextEmbeddingPipeline.Config()
     config.normalize = True
     config.pooling_type = genai.TextEmbeddingPipeline.PoolingType.MEAN
-    return genai.TextEmbeddingPipeline(directory, "CPU", config)
+    return genai.TextEmbeddingPipeline(directory, "CPU", config, **properties)
 
 
 def embed_all(pipeline, texts, batch):
@@ -41,7 +41,7 @@ def embed_each(pipeline, queries):
 
 
 def main():
-    pipeline = load(json.loads(sys.argv[1])["directory"])
+    pipeline = load(**json.loads(sys.argv[1]))
     print(json.dumps({"ready": genai.__version__}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

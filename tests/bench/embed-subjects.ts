@@ -3,7 +3,9 @@ import { BuildError } from "../../build/build-error.ts";
 import { startScript } from "./bare.ts";
 
 export interface EmbedSubject {
-  name: string;
+  readonly name: string;
+  /** Its processes; none where they are not known. */
+  pids(): readonly number[];
   /** Vectors of these texts, in their order. */
   vectors(texts: readonly string[]): Promise<readonly ArrayLike<number>[]>;
   /** Embeds all texts as fast as it can. Returns the ns. */
@@ -21,7 +23,9 @@ export async function bareEmbedder(
   directory: string,
   texts: readonly string[],
 ): Promise<EmbedSubject & AsyncDisposable> {
-  const script = await startScript(python, "bare_embed.py", { directory });
+  // The precision that npu-proxy computes in: a CPU's bf16 is faster, and not exact enough.
+  const properties = { INFERENCE_PRECISION_HINT: "f32" };
+  const script = await startScript(python, "bare_embed.py", { directory, properties });
   const all = async (batch: number, all: readonly string[]): Promise<number> =>
     (await script.ask<{ ns: number }>({ texts: all, batch })).ns;
   await all(0, texts);
@@ -33,6 +37,7 @@ export async function bareEmbedder(
   }
   return {
     name: `bare pipeline, ${how(fastest.batch)}`,
+    pids: () => [script.pid],
     vectors: async (asked) => (await script.ask<{ vectors: number[][] }>({ vectors: asked })).vectors,
     all: (asked) => all(fastest.batch, asked),
     each: async (queries) => (await script.ask<{ ns: number[] }>({ queries })).ns,
@@ -44,8 +49,13 @@ function how(batch: number): string {
   return batch === 0 ? "singly" : `batches of ${batch} by length`;
 }
 
-/** @param url below which /v1/embeddings is */
-export function serverEmbedder(name: string, url: string, model: string): EmbedSubject {
+/** @param url below which /v1/embeddings is; @param pids its processes, where they are known */
+export function serverEmbedder(
+  name: string,
+  url: string,
+  model: string,
+  pids: () => readonly number[] = () => [],
+): EmbedSubject {
   const ask = async (input: string | readonly string[]): Promise<readonly Float32Array[]> => {
     // As OpenAI's own clients ask: in base64.
     const response = await fetch(`${url}/v1/embeddings`, {
@@ -62,6 +72,7 @@ export function serverEmbedder(name: string, url: string, model: string): EmbedS
   };
   return {
     name,
+    pids,
     vectors: ask,
     async all(texts) {
       const begin = Bun.nanoseconds();

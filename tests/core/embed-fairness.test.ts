@@ -66,6 +66,16 @@ describe("embedding", () => {
     expect(encoders.calls.map(({ lane }) => lane)).toEqual(["batch", "interactive", "interactive", "batch"]);
   });
 
+  test("a text as large as a bulk is one, and so is a ranking by it", async () => {
+    const { runtime, encoders } = world();
+    for (const size of [2 ** 16, 2 ** 16 + 1]) {
+      const text = "x".repeat(size);
+      await runtime.embed({ ...request, inputs: [text] }, never);
+      await runtime.rerank({ ...request, model: "ranker", query: text.slice(1), documents: ["d"] }, never);
+    }
+    expect(encoders.calls.map(({ lane }) => lane)).toEqual(["interactive", "interactive", "batch", "batch"]);
+  });
+
   test("large texts are given one after the other", async () => {
     const { runtime, encoders } = world();
     encoders.held = true;
@@ -82,7 +92,8 @@ describe("embedding", () => {
     const { runtime, encoders } = world();
     encoders.held = true;
     const leaving = new AbortController();
-    const embed = (input: string, signal: AbortSignal) => runtime.embed({ ...request, inputs: [input] }, signal);
+    const embed = (input: string, signal: AbortSignal) =>
+      runtime.embed({ ...request, priority: "interactive", inputs: [input] }, signal);
     const first = embed("a".repeat(6 * 2 ** 20), never);
     await encoders.until(1);
     const large = failure(embed("b".repeat(6 * 2 ** 20), leaving.signal));
@@ -111,6 +122,12 @@ describe("reranking", () => {
     expect(scores).toEqual(documents.map((document) => scoreOf("q", document)));
     expect(tokens).toBe(documents.reduce((sum, { length }) => sum + length + 1, 0));
     expect([device.name, encoders.calls.map(({ inputs }) => inputs.length)]).toEqual(["CPU", [64, 64, 64, 8]]);
+  });
+
+  test("a long query goes along once with each piece, and not once with each document", async () => {
+    const { runtime, encoders } = world();
+    await runtime.rerank({ ...ask, query: "q".repeat(2 ** 20), documents: numbered("document", 200) }, never);
+    expect(encoders.calls.map(({ inputs }) => inputs.length)).toEqual([64, 64, 64, 8]);
   });
 
   test("a runner that dies is asked again for the rest", async () => {

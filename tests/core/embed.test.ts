@@ -55,11 +55,14 @@ describe("an answer", () => {
     expect(encoders.calls.slice(-3).map(({ inputs }) => inputs.length)).toEqual([1, 4, 1]);
   });
 
-  test("is the caller's own: nobody else sees what is done to it", async () => {
-    const { embed } = world();
-    const [first, second] = (await embed(["a", "a"])).vectors;
-    first?.fill(0);
-    expect([...(second ?? [])]).toEqual(vectorOf("a"));
+  test("of one text a hundred thousand times holds its vector once", async () => {
+    const { embed, shelf } = world();
+    shelf.models = [{ ...EMBEDDER, shortens: true }];
+    const inputs = new Array<string>(100_000).fill("a");
+    for (const more of [{}, { dimensions: 2 }]) {
+      const { vectors } = await embed(inputs, more);
+      expect([vectors.length, new Set(vectors).size]).toEqual([100_000, 1]);
+    }
     expect(plain((await embed(["a"])).vectors)).toEqual([vectorOf("a")]);
   });
 
@@ -88,6 +91,7 @@ describe("refused", () => {
       /5 dimensions .* 'embedder:latest' have 4.* 4 or fewer/,
     ],
     ["fewer, of a model without", ["a"], { dimensions: 3 }, /not trained for shorter/],
+    ["more than any model has", ["a"], { dimensions: 1e9 }, /65536 at most/],
     ["no number of dimensions", ["a"], { dimensions: 0 }, /whole number/],
   ];
   for (const [what, inputs, more, message] of cases)
@@ -104,6 +108,21 @@ describe("refused", () => {
     await embed([long]);
     expect(await failure(embed(["a", long], { truncate: false }))).toMatchObject({ code: "context_length_exceeded" });
     expect((await embed([long])).truncated).toBe(1);
+  });
+
+  test("by its number in the request, whatever piece it was in and whatever was found already", async () => {
+    const { embed, encoders } = world();
+    await embed(["text 3", "text 150"]);
+    const inputs = numbered(400);
+    inputs[200] = "x".repeat(51);
+    expect(await failure(embed(inputs, { truncate: false }))).toMatchObject({
+      param: "input[200]",
+      message: "Input 200: scripted",
+    });
+    const alone = await failure(embed(["x".repeat(51)], { truncate: false }));
+    expect(alone).toMatchObject({ param: "input", message: "scripted" });
+    encoders.failures.push("inference_failed", "inference_failed");
+    expect(await failure(embed(["b"]))).toMatchObject({ code: "inference_failed", message: "scripted" });
   });
 
   test("while it stops", async () => {
@@ -170,6 +189,13 @@ describe("what was computed before", () => {
     await embed(["1 2"]);
     expect(encoders.calls).toHaveLength(5);
     expect((await embed(["1 2"])).cached).toBe(1);
+  });
+
+  test("is computed again where it holds what is no number", async () => {
+    const { embed, encoders } = world();
+    encoders.vectors.push([1, Number.NaN, 1, 1]);
+    expect(plain((await embed(["a"])).vectors)).toEqual([[1, Number.NaN, 1, 1]]);
+    expect(plain((await embed(["a"])).vectors)).toEqual([vectorOf("a")]);
   });
 
   test("is forgotten where nothing is to be remembered", async () => {

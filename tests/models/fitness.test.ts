@@ -60,6 +60,15 @@ describe("fitness for a device", () => {
     }
   });
 
+  test("a reranker that answers with a word runs nowhere", () => {
+    const facts: Partial<FitnessFacts> = { kind: "rerank", family: "qwen3", architecture: "Qwen3ForCausalLM" };
+    for (const device of ["NPU", "GPU", "CPU"] as const)
+      expect(on(device, facts)).toMatchObject({
+        fits: false,
+        reason: expect.stringMatching(/^rerankers that answer with a word/),
+      });
+  });
+
   test("a graph without fused attention cannot be batched; an embedder need not be", () => {
     expect(on("CPU", { attentions: 0 })).toMatchObject({
       fits: false,

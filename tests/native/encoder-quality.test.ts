@@ -102,10 +102,9 @@ describe("f16 on the CPU", () => {
     }
   });
 
-  test("a long s is a letter of its own here, and an s for sentence-transformers: a known difference", async () => {
-    const [spelt = [], written] = (await server.embed(["das Haus ist groſs", "das Haus ist gross"])).embeddings;
-    expect(cosine(spelt, written)).toBeGreaterThan(0.5);
-    expect(cosine(spelt, written)).toBeLessThan(0.9999);
+  test("a long s is an s here and a letter of its own for sentence-transformers: a known difference", async () => {
+    const [long = [], short] = (await server.embed(["das Haus ist groſs", "das Haus ist gross"])).embeddings;
+    expect(cosine(long, short)).toBeGreaterThan(0.9999);
   });
 });
 
@@ -121,12 +120,13 @@ test(
 );
 
 test(
-  "f16 on the emulated NPU: one text in ten of all lengths, and longer ones",
+  "f16 on the emulated NPU: one text in five, and longer ones",
   async () => {
     const settings = { ...UNCACHED, NPU_PROXY_NPU_EMULATION: "cpu", NPU_PROXY_EMBEDDING_DEVICE: "NPU" };
     await using server = await startEmbedder(settings);
-    const texts = [...fitting.filter((_, at) => at % 10 === 1), ...longer.slice(0, 4)];
+    const texts = [...fitting.filter((_, at) => at % 5 === 1), ...longer.slice(0, 4)];
     const response = await server.post("/api/embed", { input: texts.map(({ text }) => text) });
+    expect(response.status).toBe(200);
     expect(response.headers.get("X-NPU-Proxy-Execution-Device")).toBe("NPU");
     const { embeddings } = (await response.json()) as { embeddings: number[][] };
     expect(worst(texts, embeddings).cosine).toBeGreaterThanOrEqual(0.999);

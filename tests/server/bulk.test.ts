@@ -156,6 +156,15 @@ test("one text that is too long is that line's error, and the others have their 
   expect(lines.at(-1)).toMatchObject({ done: true, lines: 3, errors: 1 });
 });
 
+test("what no text is to blame for is the request's own error, told at once", async () => {
+  await using server = await startScripted();
+  const sentence = "8 dimensions are asked for, and vectors of 'minilm' have 4.";
+  server.runtime.embedding = () => Promise.reject(new ProxyError("invalid_request", sentence, { param: "dimensions" }));
+  const response = await fetch(`${server.url}${PATH}&dimensions=8`, { method: "POST", body: '"a"\n"b"\n' });
+  expect([response.status, await response.json()]).toEqual([400, { error: sentence }]);
+  expect(server.runtime.embeds).toHaveLength(1);
+});
+
 test("a line that is too long for a line is its error, and is not kept", async () => {
   await using server = await startScripted();
   const long = `"${"x".repeat(9 << 20)}"`;

@@ -8,6 +8,7 @@ import { setup } from "../../build/setup.ts";
 import { isAlive, startDaemon, until } from "../support/daemon.ts";
 import { soakChaos } from "./chaos.ts";
 import { soakCrowd } from "./crowd.ts";
+import { soakEmbed } from "./embed.ts";
 import { soakPull } from "./pull.ts";
 import { drift, FILE_DRIFT, HEADER, MEMORY_DRIFT, row, type Sample, sample, TIME_DRIFT } from "./samples.ts";
 import { soakSwitching } from "./switching.ts";
@@ -102,6 +103,7 @@ const runs: Readonly<Record<string, (args: readonly string[]) => Promise<number>
   crowd: soakCrowd,
   pull: soakPull,
   switching: soakSwitching,
+  embed: soakEmbed,
 };
 const run = runs[what ?? ""];
 process.exitCode = run ? await run(rest) : await soak(process.argv.slice(2));

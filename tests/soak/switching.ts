@@ -1,6 +1,6 @@
 /**
- * `bun run soak switching [N]`: two models take turns under load, N times each (100). On the CPU with room for one at a time
- * no request may fail; on the emulated NPU none may be lost, and the CPU serves while it switches.
+ * `bun run soak switching [N]`: two models take turns under load, N turns (100), with room for one at a time: on the CPU, on
+ * the emulated NPU alone, and on the emulated NPU with the CPU serving while it switches. No request may fail.
  */
 import { cpSync } from "node:fs";
 import { join } from "node:path";
@@ -21,14 +21,21 @@ export interface SwitchingReport {
   readonly answers: Readonly<Record<string, number>>;
 }
 
-export async function switching(device: "CPU" | "NPU", turns: number): Promise<SwitchingReport> {
+/** Room for one model; the NPU's shape is small, so that it is compiled soon. */
+const SETTINGS = {
+  CPU: { NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MAX_LOADED: "1" },
+  NPU: { NPU_PROXY_DEVICE: "NPU", NPU_PROXY_MAX_LOADED: "1" },
+  "NPU and CPU": { NPU_PROXY_DEVICE: "auto", NPU_PROXY_MAX_LOADED: "3" },
+} as const;
+
+export async function switching(devices: keyof typeof SETTINGS, turns: number): Promise<SwitchingReport> {
   using store = temporaryFolder();
   for (const name of ["one", "two"]) cpSync(DEMO, join(store.path, name), { recursive: true });
   await using daemon = await startDaemon({
     NPU_PROXY_MODEL_PATH: store.path,
-    ...(device === "CPU"
-      ? { NPU_PROXY_DEVICE: "CPU", NPU_PROXY_MAX_LOADED: "1" }
-      : { NPU_PROXY_NPU_EMULATION: "cpu", NPU_PROXY_MAX_LOADED: "3" }),
+    NPU_PROXY_NPU_EMULATION: "cpu",
+    NPU_PROXY_MAX_PROMPT_LEN: "256",
+    ...SETTINGS[devices],
   });
   const failures: string[] = [];
   const answers: Record<string, number> = {};
@@ -67,11 +74,11 @@ export async function switching(device: "CPU" | "NPU", turns: number): Promise<S
 export async function soakSwitching([count = "100"]: readonly string[]): Promise<number> {
   process.env["NPU_PROXY_RUNTIME_DIR"] ??= await setup();
   let failed = 0;
-  for (const device of ["CPU", "NPU"] as const) {
-    const { requests, failures, loads, answers } = await switching(device, Number(count));
+  for (const devices of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    const { requests, failures, loads, answers } = await switching(devices, Number(count));
     failed += failures.length;
     console.log(
-      `${device}: ${count} turns, ${requests} requests, ${failures.length} failed; loads ${told(loads)}; answered by ${told(answers)}`,
+      `${devices}: ${count} turns, ${requests} requests, ${failures.length} failed; loads ${told(loads)}; answered by ${told(answers)}`,
     );
     for (const failure of failures.slice(0, 10)) console.log(`FAIL ${failure}`);
   }

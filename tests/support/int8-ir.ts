@@ -78,7 +78,7 @@ function quantized(values: Float32Array, rows: number): { numbers: Int8Array; sc
   return { numbers, scales };
 }
 
-/** Widened at once: single elements of a Float16Array are slow to read. */
+/** A copy, since its place in the file may be odd; widened at once, since single elements of a Float16Array are slow. */
 function halves(file: Buffer, offset: number, count: number): Float32Array {
   const copy = new Uint8Array(file.subarray(offset, offset + 2 * count));
   return new Float32Array(new Float16Array(copy.buffer));

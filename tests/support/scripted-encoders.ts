@@ -66,6 +66,8 @@ export class ScriptedEncoders implements EncoderHost {
   /** What becomes of the next loads, and of the next calls; afterwards all is well. */
   readonly loadFailures: ErrorCode[] = [];
   readonly failures: (ErrorCode | undefined)[] = [];
+  /** What the next calls answer for each of their inputs, in the place of vectorOf. */
+  readonly vectors: (readonly number[])[] = [];
   /** Calls wait until the test ends them. */
   held = false;
   readonly #waiting: (() => void)[] = [];
@@ -144,9 +146,12 @@ export class ScriptedEncoders implements EncoderHost {
       },
       embed: async (inputs, { truncate, ...how }, signal) => {
         if (kind !== "embedding") throw new Error("A ranker was asked for vectors.");
-        if (!truncate && inputs.some((input) => input.length > LONGEST))
-          throw new ProxyError("context_length_exceeded", "scripted");
-        return await call({ inputs, ...how }, signal, () => encoded(inputs, device));
+        const long = truncate ? -1 : inputs.findIndex((input) => input.length > LONGEST);
+        if (long >= 0) throw new ProxyError("context_length_exceeded", "scripted", { param: `input[${long}]` });
+        const made = this.vectors.shift();
+        return await call({ inputs, ...how }, signal, () =>
+          encoded(inputs, (input) => made ?? vectorOf(input, device)),
+        );
       },
       rerank: async (query, documents, { lane }, signal) =>
         await call({ inputs: documents, lane }, signal, () => ({
@@ -157,9 +162,9 @@ export class ScriptedEncoders implements EncoderHost {
   }
 }
 
-function encoded(inputs: readonly EncoderInput[], device: string): EncodedInputs {
+function encoded(inputs: readonly EncoderInput[], made: (input: EncoderInput) => readonly number[]): EncodedInputs {
   return {
-    vectors: Float32Array.from(inputs.flatMap((input) => vectorOf(input, device))),
+    vectors: Float32Array.from(inputs.flatMap(made)),
     dimensions: 4,
     tokens: inputs.map(({ length }) => Math.min(length, LONGEST)),
     truncated: inputs.flatMap(({ length }, index) => (length > LONGEST ? [index] : [])),

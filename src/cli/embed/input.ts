@@ -2,6 +2,8 @@
 import { ProxyError } from "../../core/errors.ts";
 
 const LINE_FEED = 10;
+/** Of a longer first line the first character decides. In bytes. */
+const ENOUGH = 1 << 16;
 
 /**
  * The lines of a file, or of stdin ("-"), as the bulk endpoint takes them; read as fast as they are sent. They are JSON
@@ -15,8 +17,7 @@ export async function openInput(
 ): Promise<ReadableStream<Uint8Array>> {
   if (file !== "-") await refuseMissing(file);
   const chunks = read(file === "-" ? Bun.stdin : Bun.file(file), signal);
-  const first = await chunks.next();
-  const beginning = first.value ?? new Uint8Array();
+  const beginning = await firstLine(chunks);
   const all = behind(beginning, chunks);
   const source = plain || !isJson(beginning) ? asJson(all) : all;
   return new ReadableStream(
@@ -75,11 +76,26 @@ async function* behind(first: Uint8Array, rest: AsyncGenerator<Uint8Array, void>
   yield* rest;
 }
 
+/** What comes first, up to the end of a line that has something in it, or so much that it need not come whole. */
+async function firstLine(chunks: AsyncGenerator<Uint8Array, void>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  while (size < ENOUGH && !text.trimStart().includes("\n")) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    parts.push(value);
+    size += value.length;
+    text += decoder.decode(value, { stream: true });
+  }
+  return Buffer.concat(parts);
+}
+
 function isJson(beginning: Uint8Array): boolean {
   const text = new TextDecoder().decode(beginning).trimStart();
   const [line = "", ...more] = text.split("\n", 2);
-  // The first piece of a file may be shorter than its first line.
-  if (more.length === 0 && beginning.length >= 1 << 16) return /^["{]/.test(line);
+  if (more.length === 0 && beginning.length >= ENOUGH) return /^["{]/.test(line);
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === "string" || (typeof value === "object" && value !== null && !Array.isArray(value));

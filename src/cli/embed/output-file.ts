@@ -6,6 +6,8 @@ import { print } from "../output.ts";
 const LINE_FEED = 10;
 /** What is read of a file's end at a time, in bytes. */
 const PIECE = 1 << 16;
+/** How every line that the server answers begins. */
+const BEGINNING = '{"line":';
 
 export interface Output {
   /** Number of the input's line whose answer was the last when it was opened; 0 where it had none. */
@@ -18,12 +20,18 @@ export interface Output {
 /**
  * @param path without one: stdout
  * @param resume goes on with a file that is there: half a line at its end goes
- * @throws ProxyError invalid_request (a file is there, or is none of ours), storage_failed
+ * @throws ProxyError invalid_request (a file with something in it is there, or is none of ours), storage_failed
  */
 export async function openOutput(path: string | undefined, resume: boolean): Promise<Output> {
   if (path === undefined) return { last: 0, write: print, close: async () => undefined };
-  const handle = await stored(open(path, resume ? "a+" : "ax+"), path);
+  const handle = await stored(open(path, "a+"), path);
   try {
+    // An empty one is what a command leaves that the server refused.
+    if (!resume && (await handle.stat()).size > 0)
+      throw new ProxyError(
+        "invalid_request",
+        `${path} is there already. With --resume it is gone on with; or name another file.`,
+      );
     return new OutputFile(path, handle, resume ? await lastLine(handle, path) : 0);
   } catch (error) {
     await handle.close();
@@ -68,15 +76,16 @@ async function lastLine(handle: FileHandle, path: string): Promise<number> {
     tail = Buffer.concat([piece, tail]);
   }
   const end = feedBefore(tail, tail.length);
+  const line = end < 0 ? 0 : lineNumber(tail.toString("utf8", feedBefore(tail, end) + 1, end));
+  const isHalfOurs = BEGINNING.startsWith(tail.toString("latin1", end + 1, end + 1 + BEGINNING.length));
+  // Before anything is cut off: it would be somebody's.
+  if (line === undefined || !isHalfOurs)
+    throw new ProxyError(
+      "invalid_request",
+      `The last line of ${path} is none that this command wrote; name another file with --output.`,
+    );
   await stored(handle.truncate(size - tail.length + end + 1), path);
-  if (end < 0) return 0;
-  const text = tail.toString("utf8", feedBefore(tail, end) + 1, end);
-  const line = lineNumber(text);
-  if (line !== undefined) return line;
-  throw new ProxyError(
-    "invalid_request",
-    `The last line of ${path} is none that this command wrote; name another file with --output.`,
-  );
+  return line;
 }
 
 /** Where the last line feed before `end` is; -1 where there is none. */
@@ -98,11 +107,6 @@ async function stored<Result>(work: Promise<Result>, path: string): Promise<Resu
     return await work;
   } catch (error) {
     const { code } = error as { code?: unknown };
-    if (code === "EEXIST")
-      throw new ProxyError(
-        "invalid_request",
-        `${path} is there already. With --resume it is gone on with; or name another file.`,
-      );
     throw new ProxyError(code === "ENOSPC" ? "storage_full" : "storage_failed", `${path} cannot be written.`, {
       cause: error,
       detail: String(error),

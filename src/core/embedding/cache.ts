@@ -63,10 +63,13 @@ export class EmbeddingCache {
     return found;
   }
 
-  /** A vector of which nobody else holds a part: a view would keep all of what it is a view of. */
+  /**
+   * A vector of which nobody else holds a part: a view would keep all of what it is a view of. One that holds what is no number
+   * is not remembered: computed again, it may be right.
+   */
   put(key: string, embedded: Embedded): void {
     const { mostEntries, mostBytes, shelf } = this.#options;
-    if (mostEntries === 0 || bytesOf(embedded) > mostBytes) return;
+    if (mostEntries === 0 || bytesOf(embedded) > mostBytes || !embedded.vector.every(Number.isFinite)) return;
     this.#add(key, embedded);
     shelf?.keep(key, embedded);
     this.#shrink();

@@ -2,6 +2,9 @@
 import { ProxyError } from "../errors.ts";
 import type { Model } from "../ports.ts";
 
+/** More than any model has; a model that does not tell its own is no reason to make room for more. */
+const MOST_DIMENSIONS = 65_536;
+
 /**
  * @param asked undefined: the model's own
  * @param own what its vectors have; 0: not known yet
@@ -12,16 +15,27 @@ export function checkDimensions(asked: number | undefined, own: number, { name, 
   const refuse = (what: string): ProxyError => new ProxyError("invalid_request", what, { param: "dimensions" });
   if (!Number.isInteger(asked) || asked < 1)
     throw refuse(`${asked} dimensions are asked for. Expected a whole number, 1 or more.`);
+  if (asked > MOST_DIMENSIONS) throw refuse(`${asked} dimensions are asked for. Expected ${MOST_DIMENSIONS} at most.`);
   if (own === 0) return;
   const has = `${asked} dimensions are asked for, and vectors of '${name}' have ${own}`;
   if (asked > own) throw refuse(`${has}. Ask for ${own} or fewer, or leave the number out.`);
   if (!shortens) throw refuse(`${has}; it was not trained for shorter ones. Ask for ${own}, or leave the number out.`);
 }
 
-/** A copy: the whole vector as it is, or its beginning, of length 1. */
-export function shortened(vector: Float32Array, dimensions: number | undefined): Float32Array {
-  if (dimensions === undefined || dimensions >= vector.length) return vector.slice();
-  return normalized(vector.slice(0, dimensions));
+/**
+ * The vectors themselves, or their beginnings, of length 1. A vector that is there many times has one beginning: a request
+ * may be one text a hundred thousand times.
+ */
+export function shortened(vectors: readonly Float32Array[], dimensions: number | undefined): readonly Float32Array[] {
+  if (dimensions === undefined) return vectors;
+  const beginnings = new Map<Float32Array, Float32Array>();
+  return vectors.map((vector) => {
+    const made = beginnings.get(vector);
+    if (made) return made;
+    const beginning = dimensions < vector.length ? normalized(vector.slice(0, dimensions)) : vector;
+    beginnings.set(vector, beginning);
+    return beginning;
+  });
 }
 
 /** Brings a vector to length 1, in place; one of zeros stays. */

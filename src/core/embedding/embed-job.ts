@@ -1,5 +1,5 @@
 /** One request's inputs, and their vectors as they come: from the cache, from another request, or from the engine. */
-import { ProxyError } from "../errors.ts";
+import { asProxyError, ProxyError } from "../errors.ts";
 import type { Model } from "../ports.ts";
 import type { DeviceInfo, Priority } from "../request.ts";
 import { unlessAborted } from "../unless-aborted.ts";
@@ -115,7 +115,13 @@ export class EmbedJob {
     const ends = piece.map(({ key }) => underway.begin(key, this.#lane));
     try {
       const bytes = inputs.reduce((sum: number, input) => sum + bytesOf(input), 0);
-      const encoded = await visit.ask(bytes, (engine, signal) => engine.embed(inputs, how, signal));
+      const encoded = await visit.ask(bytes, async (engine, signal) => {
+        try {
+          return await engine.embed(inputs, how, signal);
+        } catch (thrown) {
+          throw signal.aborted ? thrown : this.#named(asProxyError(thrown), piece);
+        }
+      });
       for (const [index, outcome] of outcomesOf(encoded, inputs.length).entries()) {
         const { key } = piece[index] as Item;
         this.#found.set(key, outcome);
@@ -126,6 +132,22 @@ export class EmbedJob {
     } finally {
       for (const end of ends) end(undefined); // of those that had none
     }
+  }
+
+  /** The engine counts the inputs of a piece; the client counts those of his request. */
+  #named(error: ProxyError, piece: readonly Item[]): ProxyError {
+    const [, at] = /^input\[(\d+)\]$/.exec(error.param ?? "") ?? [];
+    const item = at === undefined ? undefined : piece[Number(at)];
+    if (!item) return error;
+    const { code, message, detail, limit } = error;
+    const alone = this.#request.inputs.length === 1;
+    const index = this.#keys.indexOf(item.key);
+    return new ProxyError(code, alone ? message : `Input ${index}: ${message}`, {
+      param: alone ? "input" : `input[${index}]`,
+      ...(detail !== undefined && { detail }),
+      ...(limit !== undefined && { limit }),
+      cause: error,
+    });
   }
 }
 

@@ -99,7 +99,7 @@ export class Embedder {
     signal: AbortSignal,
   ): Promise<Embeddings> {
     const { inputs, dimensions, keepAliveMs } = request;
-    const lane: Priority = laneOf(request.priority, inputs.length);
+    const lane: Priority = laneOf(request.priority, inputs);
     const job = new EmbedJob(this.#commons, request, model, lane);
     const run = new EncoderRun(this.#host, { request, model, lane, decision, arrived }, signal);
     const { visited, candidate, ...place } = await run.run(({ device }, visit) => job.fill(device, visit));
@@ -111,7 +111,10 @@ export class Embedder {
     this.#host.observer.log("debug", "embedded", { id: request.id, inputs: inputs.length, cached });
     return {
       ...place,
-      vectors: outcomes.map(({ vector }) => shortened(vector, dimensions)),
+      vectors: shortened(
+        outcomes.map(({ vector }) => vector),
+        dimensions,
+      ),
       tokens: outcomes.map(({ tokens }) => tokens),
       truncated: outcomes.filter(({ cut }) => cut).length,
       cached,

@@ -37,7 +37,10 @@ export interface EncoderPlace {
 }
 
 export interface Embeddings extends EncoderPlace {
-  /** One for each input, in order, as the model gave it: not normalized; of the asked number of dimensions. */
+  /**
+   * One for each input, in order, as the model gave it: not normalized; of the asked number of dimensions. Equal inputs, the
+   * cache and other answers share theirs: nobody writes into them.
+   */
   readonly vectors: readonly Float32Array[];
   /** Tokens of each input, as they were computed: after the cut, with special tokens and instruction. */
   readonly tokens: readonly number[];
@@ -87,7 +90,8 @@ export interface EncoderEngine {
   readonly closed: Promise<ProxyError | undefined>;
   /**
    * @param inputs MOST_INPUTS_AT_ONCE at most
-   * @throws ProxyError invalid_request (token ids out of range), context_length_exceeded, inference_failed, runner_crashed
+   * @throws ProxyError invalid_request (token ids out of range) and context_length_exceeded, with "input[n]" as the param where
+   *   one of these inputs is to blame; inference_failed, runner_crashed
    */
   embed(
     inputs: readonly EncoderInput[],

@@ -6,12 +6,18 @@ import { type EncoderInput, MOST_INPUTS_AT_ONCE } from "./embedding.ts";
 const MOST_BYTES_AT_ONCE = 64 * 2 ** 10;
 /** Pieces of one request that are under way at once: enough to be batched by length, little enough to leave others a turn. */
 const MOST_PIECES_UNDER_WAY = 4;
-/** A request of more inputs than these is a bulk, where its caller does not say otherwise. */
+/** A request of more inputs than these, or of more than one piece, is a bulk, where its caller does not say otherwise. */
 const MOST_OF_A_QUERY = 16;
 
-/** The lane of a request of so many inputs. */
-export function laneOf(priority: Priority | undefined, inputs: number): Priority {
-  return priority ?? (inputs > MOST_OF_A_QUERY ? "batch" : "interactive");
+/**
+ * The lane of a request of these inputs: a megabyte of one text keeps the tokenizer as long as a thousand queries do.
+ * @param beside bytes that come with each piece
+ */
+export function laneOf(priority: Priority | undefined, inputs: readonly EncoderInput[], beside = 0): Priority {
+  if (priority) return priority;
+  if (inputs.length > MOST_OF_A_QUERY) return "batch";
+  const bytes = inputs.reduce((sum: number, input) => sum + bytesOf(input), beside);
+  return bytes > MOST_BYTES_AT_ONCE ? "batch" : "interactive";
 }
 
 /** Bytes that an input takes in a message, about. */

@@ -19,7 +19,7 @@ export async function rerank(
 ): Promise<Ranking> {
   const { query, documents, priority } = request;
   check(request, model);
-  const lane = laneOf(priority, documents.length);
+  const lane = laneOf(priority, documents, bytesOf(query));
   const decision = await host.decide(model, request, signal);
   const found = new Map<number, { readonly score: number; readonly tokens: number }>();
   const run = new EncoderRun(host, { request, model, lane, decision, arrived }, signal);
@@ -32,7 +32,7 @@ export async function rerank(
     if (scoredOn !== device.name) found.clear(); // devices calculate in other precisions: one list, one device
     scoredOn = device.name;
     if (documents.length === 0) await visit.enter();
-    const pieces = piecesOf(missing(documents, found), ([, document]) => bytesOf(document) + bytesOf(query));
+    const pieces = piecesOf(missing(documents, found), ([, document]) => bytesOf(document));
     await eachPiece(pieces, async (piece) => {
       const texts = piece.map(([, document]) => document);
       const bytes = texts.reduce((sum, text) => sum + bytesOf(text), bytesOf(query));

@@ -55,7 +55,10 @@ export function fitnessOf(facts: FitnessFacts, runtime: string = pins.openvino):
   });
 }
 
-function notServed({ kind }: FitnessFacts): Verdict | undefined {
+function notServed({ kind, architecture }: FitnessFacts): Verdict | undefined {
+  // Their score is the next word after a prompt of their own, not a number of the graph.
+  if (kind === "rerank" && /ForCausalLM$/.test(architecture))
+    return no("rerankers that answer with a word (such as Qwen3's) are not served yet");
   if (kind === "vlm") return no("models that see are not served yet");
   if (kind === "speech") return no("speech and other encoder-decoder models are not served yet");
   return undefined;

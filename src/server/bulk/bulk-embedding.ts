@@ -1,12 +1,10 @@
 import type { Embeddings, EmbedRequest } from "../../core/embedding/embedding.ts";
-import { asProxyError, type ErrorCode, type ProxyError } from "../../core/errors.ts";
+import { asProxyError, type ProxyError } from "../../core/errors.ts";
 import type { Runtime } from "../../core/ports.ts";
 import type { Exchange } from "../exchange.ts";
 import { base64Of, lengthsOf, normalized, numbersOf } from "../vector.ts";
 import type { BulkLine } from "./lines.ts";
 
-/** Errors that one text of a batch can be to blame for: then each is tried alone. */
-const BLAMED: ReadonlySet<ErrorCode> = new Set(["invalid_request", "context_length_exceeded"]);
 /** Before a full queue is asked again where it does not say when, in ms. */
 const PAUSE_MS = 1000;
 
@@ -70,7 +68,7 @@ export class BulkEmbedding {
       return new Map(this.#accepted(texts, answer));
     } catch (thrown) {
       const error = asProxyError(thrown);
-      if (!BLAMED.has(error.code)) throw thrown;
+      if (!isOfText(error)) throw thrown;
       const [only, second] = texts;
       if (only && !second) return new Map([[only.line, this.#refused(only, error.message)]]);
       const alone = await Promise.all(texts.map((text) => this.#embed([text])));
@@ -114,12 +112,18 @@ export class BulkEmbedding {
   }
 }
 
+/** An error that one text of a batch is to blame for: then each is tried alone. */
+function isOfText({ code, param }: ProxyError): boolean {
+  return code === "context_length_exceeded" || (code === "invalid_request" && param?.startsWith("input") === true);
+}
+
 async function pause({ retryAfterMs = PAUSE_MS }: ProxyError, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve } = Promise.withResolvers<unknown>();
   const timer = setTimeout(resolve, retryAfterMs);
-  signal.addEventListener("abort", () => resolve(), { once: true });
+  signal.addEventListener("abort", resolve, { once: true });
   await promise;
+  signal.removeEventListener("abort", resolve);
   clearTimeout(timer);
   signal.throwIfAborted();
 }
