@@ -35,7 +35,7 @@ function keys(folder: string): string[] {
 describe("embeddings", () => {
   test("are there after the next start, to the last bit", () => {
     using folder = temporaryFolder();
-    const vectors = [embedded(3, 0.1, -1e-30, Number.MAX_VALUE), embedded(9, Math.PI, 0, -0)];
+    const vectors = [embedded(3, 0.1, -1e-30, 3.4e38), embedded(9, Math.PI, 0, -0)];
     {
       using opened = open(folder.path);
       const cache = cacheOn(opened.state);

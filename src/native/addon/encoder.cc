@@ -41,11 +41,15 @@ Rows unpadded(const ov::genai::TokenizedInputs& padded) {
   return rows;
 }
 
+/** A single row of so many tokens, as queries are, is computed as it is: padding would cost it half as much again. */
+constexpr size_t short_row = 64;
+
 /**
- * Padded to one of few widths: the CPU plugin makes code for each new shape, which takes longer than to compute it, and
- * keeps it.
+ * The others are padded to one of few widths: the CPU plugin makes code for each new shape, which takes longer than to
+ * compute it, and keeps it.
  */
-size_t rounded(size_t tokens) {
+size_t rounded(size_t tokens, size_t rows) {
+  if (rows == 1 && tokens <= short_row) return tokens;
   const size_t step = tokens <= 64 ? 8 : tokens <= 512 ? 16 : 64;
   return (tokens + step - 1) / step * step;
 }
@@ -160,7 +164,7 @@ std::vector<float> Encoder::infer(ov::InferRequest& request, const Rows& rows) c
     throw Failure(Code::invalid, "A row without tokens cannot be computed.");
   if (longest > max_tokens_ || (fixed_ && lengths.size() > 1))
     throw Failure(Code::invalid, "The rows are longer or more than the model was loaded for.");
-  const size_t width = fixed_ ? max_tokens_ : std::min(rounded(longest), max_tokens_);
+  const size_t width = fixed_ ? max_tokens_ : std::min(rounded(longest, lengths.size()), max_tokens_);
 
   for (const auto& input : together_.model.inputs()) {
     const std::string& name = input.get_any_name();
