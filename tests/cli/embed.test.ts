@@ -64,7 +64,7 @@ describe("npu-proxy embed", () => {
     const child = home.start(["embed", "-"], env());
     const line = JSON.stringify({ id: "long", text: "word ".repeat(200) });
     for (const piece of ["\n", " \n", line.slice(0, 9), line.slice(9), '\n"two"\n']) {
-      child.stdin.write(piece);
+      void child.stdin.write(piece);
       await child.stdin.flush();
       await Bun.sleep(50); // the pieces may come together: then the test sees less, and passes all the same
     }
