@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorsTable } from "../src/cli/errors-table.ts";
 import { settingsTable } from "../src/config.ts";
-import type { RouteReason } from "../src/core/ports.ts";
+import type { RouteReason } from "../src/core/routing/route.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");

@@ -2,7 +2,7 @@
 import pins from "../../build/pins.json";
 import type { Config } from "../config.ts";
 import { type CompiledModel, type Needed, surplus, uselessness } from "../core/compiled.ts";
-import type { Inventory } from "../core/ports.ts";
+import type { Inventory } from "../core/model.ts";
 import { createLog } from "../log.ts";
 import { composeCompiled, composeModels } from "./compose.ts";
 import { print, withoutControls } from "./output.ts";

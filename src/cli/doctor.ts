@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { ProxyError } from "../core/errors.ts";
-import type { Model } from "../core/ports.ts";
+import type { Model } from "../core/model.ts";
 import type { DeviceInfo } from "../core/request.ts";
 import { createLog } from "../log.ts";
 import { writeDurable } from "../models/store/durable-file.ts";

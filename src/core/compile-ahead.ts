@@ -1,5 +1,7 @@
 /** Compiling a model before anybody asks it: on an NPU that takes minutes, which its first request would wait for. */
-import type { Model, Runtime } from "./ports.ts";
+
+import type { Model } from "./model.ts";
+import type { Runtime } from "./ports.ts";
 import { type Device, deviceClass } from "./request.ts";
 
 type CompilingRuntime = Pick<Runtime, "models" | "devices" | "state" | "load">;

@@ -1,8 +1,10 @@
 /** A model, a device, and how it is loaded there. */
+
+import type { Model } from "./model.ts";
 import { isEncoder } from "./placed-engine.ts";
-import type { Model, Shape } from "./ports.ts";
 import type { Pairing } from "./records.ts";
 import { type Device, type DeviceInfo, deviceClass } from "./request.ts";
+import type { Shape } from "./routing/limits.ts";
 import type { PlacementSpec } from "./scheduling/schedule.ts";
 
 export interface Home {

@@ -1,40 +1,6 @@
 /** Managing models: what servers and commands ask for. models/ implements it; the hub, the disk and converters hide behind it. */
-import type { Model } from "./ports.ts";
+import type { Model, ModelKind } from "./model.ts";
 import type { Message } from "./request.ts";
-
-export type ModelKind = "llm" | "embedding" | "rerank" | "vlm" | "speech";
-
-/** Whether a model can run on a class of devices, and why (not): "INT4 asymmetric; needs symmetric, group -1 or 128". */
-export interface Fitness {
-  readonly device: "NPU" | "GPU" | "CPU";
-  readonly fits: boolean;
-  readonly reason: string;
-}
-
-/** Where a model's files come from. */
-export interface Source {
-  /** The hub's host, e.g. of HF_ENDPOINT; never with a user or a path. */
-  readonly hub: string;
-  /** "organisation/name". */
-  readonly repository: string;
-  /** What was asked for: "main", a branch, a tag or a commit. */
-  readonly revision: string;
-  /** 40 hex digits. */
-  readonly commit: string;
-}
-
-/** What a model adds to the files of its parent (npu-proxy create). */
-export interface Recipe {
-  /** As listings print it: "tinyllama:latest". */
-  readonly parent: string;
-  readonly system?: string;
-  /** "jinja": rendered by GenAI; "go": Ollama's, rendered by core/go-template/go-template.ts. */
-  readonly template?: { readonly kind: "jinja" | "go"; readonly source: string };
-  /** By Ollama's names: temperature, num_predict, stop … */
-  readonly parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
-  readonly messages?: readonly Message[];
-  readonly license?: readonly string[];
-}
 
 /** Makes models that OpenVINO reads of encoders' weights, without other tools; see core/bert-config.ts for which. */
 export interface EncoderConverter {

@@ -3,7 +3,8 @@
  * "…" or """…""" over several lines and without escapes; lines that begin with # are comments. (Ollama's parser/parser.go and docs.)
  */
 import { ProxyError } from "./errors.ts";
-import type { CreateRequest, Recipe } from "./library.ts";
+import type { CreateRequest } from "./library.ts";
+import type { Recipe } from "./model.ts";
 import type { Message } from "./request.ts";
 
 export type Modelfile = Pick<CreateRequest, "from" | "system" | "template" | "parameters" | "messages" | "license">;

@@ -1,7 +1,8 @@
 /** What the daemon says of its placements, as `ps` and /health show it. Pure. */
 
 import { keyParts } from "./home.ts";
-import type { Clock, Model, Placement, RuntimeState } from "./ports.ts";
+import type { Model } from "./model.ts";
+import type { Clock, Placement, RuntimeState } from "./ports.ts";
 import { type Device, deviceClass } from "./request.ts";
 import type { RouteSettings } from "./routing/route.ts";
 import type { Circuits } from "./scheduling/circuit.ts";

@@ -1,6 +1,7 @@
 /** What a placement holds: an engine that generates, or one that encodes. Which of the two, its model says. */
 import type { EncoderEngine } from "./embedding/embedding.ts";
-import type { Engine, Model } from "./ports.ts";
+import type { Model } from "./model.ts";
+import type { Engine } from "./ports.ts";
 
 export type PlacedEngine = Engine | EncoderEngine;
 

@@ -1,8 +1,8 @@
 /** What core needs from the outside, implemented by models/, runner/, log.ts and the clock of the composition root. */
-
-import type { Embeddings, EmbedRequest, Purpose, Ranking, RerankRequest } from "./embedding/embedding.ts";
+import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "./embedding/embedding.ts";
 import type { ProxyError } from "./errors.ts";
-import type { Fitness, ModelKind, ModelLibrary, Recipe, Source } from "./library.ts";
+import type { ModelLibrary } from "./library.ts";
+import type { Model, ModelStore } from "./model.ts";
 import type {
   Device,
   DeviceInfo,
@@ -14,106 +14,9 @@ import type {
   Prompt,
   Sampling,
 } from "./request.ts";
-import type { Limits } from "./routing/limits.ts";
-import type { RouteDecision } from "./routing/route.ts";
-import type { Phase, Pressure } from "./scheduling/schedule.ts";
-
-/** A model on disk, as its own files describe it. */
-export interface Model {
-  /** As listings print it, always with its tag: "demo:latest". */
-  readonly name: string;
-  /** Local folder; for the runner only, never in an answer. */
-  readonly directory: string;
-  /** 64 hex digits over the model's files: changes when they do. */
-  readonly digest: string;
-  /** Sum of its files, in bytes. */
-  readonly size: number;
-  readonly modified: Date;
-  readonly family: string;
-  /** E.g. "1.1B", "1.7M"; counted from the weights. */
-  readonly parameterSize: string;
-  /** E.g. "INT8", as found in the weights. */
-  readonly quantization: string;
-  /** Longest prompt + answer, in tokens. */
-  readonly contextLength: number;
-  readonly embeddingLength: number;
-  /** Numbers that one token leaves in the KV cache; 0 or absent where its config does not tell. */
-  readonly kvValuesPerToken?: number;
-  readonly chatTemplate: string;
-  /** The sampling parameters of its generation_config.json. */
-  readonly defaults: Sampling;
-  /** Absent: nothing was set. */
-  readonly tuning?: ModelTuning;
-  readonly kind: ModelKind;
-  /** As its config.json or GGUF header says: "LlamaForCausalLM"; "" where it does not. */
-  readonly architecture: string;
-  /** Number of weights. */
-  readonly parameters: number;
-  /** Weights that share a scale, as the IR's rt_info says; -1 is channel-wise; absent where not quantized or not told. */
-  readonly groupSize?: number;
-  readonly symmetric?: boolean;
-  /** "openvino" (a folder in OpenVINO's layout) or "gguf" (one file, read by GenAI). */
-  readonly format: "openvino" | "gguf";
-  /** Ollama's words: completion, tools, thinking, vision, embedding, insert; ours besides: rerank. */
-  readonly capabilities: readonly string[];
-  /** What its chat template takes: "tools", "thinking", "system"; absent: not known. */
-  readonly templateSupport?: readonly string[];
-  /** Of an embedding: how token vectors become one. */
-  readonly pooling?: "mean" | "cls" | "last";
-  /** Of an embedding: what goes before a text (prompts of config_sentence_transformers.json); `default`: where nobody says. */
-  readonly instructions?: { readonly query?: string; readonly document?: string; readonly default?: Purpose };
-  /** Of an embedding: shorter vectors than its own mean something too (Matryoshka). */
-  readonly shortens?: boolean;
-  /** Versions that wrote it, as rt_info tells: { openvino: "2026.1.0", optimum: "1.2" }. */
-  readonly exporter?: Readonly<Record<string, string>>;
-  /** For NPU, GPU and CPU, in this order. */
-  readonly fitness: readonly Fitness[];
-  /** Absent: nobody recorded it (a folder put there by hand). */
-  readonly source?: Source;
-  /** Absent: a model of its own. */
-  readonly recipe?: Recipe;
-  /** The text of its licence file, or its name; absent: not told. */
-  readonly license?: string;
-  readonly pulledAt?: Date;
-}
-
-/** What the user set for one model (models.json in the config folder). */
-export interface ModelTuning {
-  /** A chat template (Jinja) in the place of the model's own. */
-  readonly chatTemplate?: string;
-  readonly promptLookup?: boolean;
-  /** Limits of its own in the place of the settings': npu_token_limit, npu_max_prompt_len, npu_min_response_len. */
-  readonly limits?: Partial<Omit<Limits, "maxOutput">>;
-  /** Never unloaded by itself once it is loaded. */
-  readonly pin?: boolean;
-  /** Name and folder of the draft model. */
-  readonly draft?: { readonly name: string; readonly directory: string };
-}
-
-/** A folder of the store that a model lies in and that cannot be read. */
-export interface DamagedModel {
-  /** As listings would print it. */
-  readonly name: string;
-  /** A sentence without a path. */
-  readonly reason: string;
-}
-
-/** All that the store holds, by one look at its folders. */
-export interface Inventory {
-  /** The last changed first. */
-  readonly models: readonly Model[];
-  readonly damaged: readonly DamagedModel[];
-}
-
-export interface ModelStore {
-  inventory(): Promise<Inventory>;
-  /** The models of the inventory: every one whose folder can be read. */
-  list(): Promise<readonly Model[]>;
-  /** @throws ProxyError model_not_found (with the nearest names), model_invalid */
-  get(name: string): Promise<Model>;
-  /** A model has answered: the revision that it replaced is no longer needed. Never throws. */
-  answered(model: Model): void;
-}
+import type { LoadPlan, Shape } from "./routing/limits.ts";
+import type { RouteDecision, RouteReason } from "./routing/route.ts";
+import type { Admission, Phase, Pressure } from "./scheduling/schedule.ts";
 
 /** One loaded placement: a model on a device. */
 export interface Engine {
@@ -133,19 +36,6 @@ export interface Engine {
   /** Settles when the engine is gone: with the reason where that was not asked for. */
   readonly closed: Promise<ProxyError | undefined>;
   close(): Promise<void>;
-}
-
-/** A placement's size, in tokens: its longest prompt, and its longest prompt + answer. */
-export interface Shape {
-  readonly maxPromptTokens: number;
-  readonly contextLength: number;
-}
-
-/** How a placement is loaded. */
-export interface LoadPlan {
-  readonly shape: Shape;
-  /** KV tokens that its running requests may reserve together; undefined: static (NPU). */
-  readonly kvTokens: number | undefined;
 }
 
 /** Memory of the machine, or of the control group that this process may use, in bytes. */
@@ -194,21 +84,6 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export interface Observer {
   log(level: LogLevel, message: string, fields?: LogFields): void;
 }
-
-/** Why a request went where it went; a closed list. */
-export type RouteReason =
-  | "within_npu_limit"
-  | "prompt_exceeds_npu_limit"
-  | "output_exceeds_npu_limit"
-  | "needs_unsupported_by_npu"
-  | "npu_busy"
-  | "npu_unavailable"
-  | "circuit_open"
-  | "model_unfit"
-  | "insufficient_memory"
-  | "requested"
-  | "fixed"
-  | "fastest";
 
 /** An accepted request: where it runs, and its events. */
 export interface Answer {
@@ -290,11 +165,6 @@ export interface RuntimeState {
 export interface RouteExplanation extends RouteDecision {
   readonly model: Model;
   readonly promptTokens: number;
-}
-
-/** A place among the requests that wait. `release` gives it back; generate() does so once the request is queued. */
-export interface Admission {
-  release(): void;
 }
 
 /** A request with its model, where whoever asks has looked it up already (for its defaults). */

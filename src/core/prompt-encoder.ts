@@ -1,5 +1,7 @@
 /** Prompts as the engine takes them: with the model's own template and recipe, encoded, cut where they are too long. */
-import type { EngineHost, Model } from "./ports.ts";
+
+import type { Model } from "./model.ts";
+import type { EngineHost } from "./ports.ts";
 import { applyRecipe } from "./recipe.ts";
 import type { EncodedPrompt, Prompt } from "./request.ts";
 import { truncateMessages, truncateTokens } from "./truncation.ts";

@@ -1,6 +1,6 @@
 /** What a derived model adds to each prompt. Pure. */
 import { goPrompt } from "./go-template/go-prompt.ts";
-import type { Recipe } from "./library.ts";
+import type { Recipe } from "./model.ts";
 import type { Message, Prompt } from "./request.ts";
 
 /**

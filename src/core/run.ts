@@ -1,9 +1,10 @@
 /** One generation: placed on the best device, moved to the next while nothing was sent, ended by its deadlines. */
 import { asProxyError, ProxyError } from "./errors.ts";
 import { isOfEngine, movesOn, triesAgain } from "./failure.ts";
-import type { Answer, Clock, Model, ModelRequest, Observer, RouteReason, Timers } from "./ports.ts";
+import type { Model } from "./model.ts";
+import type { Answer, Clock, ModelRequest, Observer, Timers } from "./ports.ts";
 import type { DeviceInfo, EncodedPrompt, GenerateEvent } from "./request.ts";
-import type { Candidate, RouteDecision } from "./routing/route.ts";
+import type { Candidate, RouteDecision, RouteReason } from "./routing/route.ts";
 import type { Seat } from "./scheduling/placements.ts";
 import type { Job } from "./scheduling/schedule.ts";
 

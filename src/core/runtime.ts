@@ -7,16 +7,14 @@ import { asProxyError, ProxyError } from "./errors.ts";
 import { movesOn } from "./failure.ts";
 import { keyOf } from "./home.ts";
 import type { ModelLibrary } from "./library.ts";
+import type { Model, ModelStore } from "./model.ts";
 import { fallbackChain, openCircuits, placementsOf } from "./overview.ts";
 import { isEncoder } from "./placed-engine.ts";
 import type {
-  Admission,
   Answer,
   Clock,
   LoadRequest,
-  Model,
   ModelRequest,
-  ModelStore,
   Placement,
   RouteExplanation,
   Runtime,
@@ -28,6 +26,7 @@ import { wishOf } from "./routing/wish.ts";
 import { Run, startsBy } from "./run.ts";
 import { Entrance } from "./scheduling/entrance.ts";
 import { rejection } from "./scheduling/placements.ts";
+import type { Admission } from "./scheduling/schedule.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 import { WarmUps } from "./warm-ups.ts";
 

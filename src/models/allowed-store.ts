@@ -1,6 +1,6 @@
 /** --allow-models: a store that knows some of its models only. */
 import { ProxyError } from "../core/errors.ts";
-import type { ModelStore } from "../core/ports.ts";
+import type { ModelStore } from "../core/model.ts";
 import { localName, parseReference } from "./reference.ts";
 
 /**

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ProxyError } from "../core/errors.ts";
-import type { ModelTuning } from "../core/ports.ts";
+import type { ModelTuning } from "../core/model.ts";
 
 const tokens = v.pipe(
   v.number(),

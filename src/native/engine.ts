@@ -1,6 +1,7 @@
 /** One loaded placement over the addon: prompts in, the vocabulary's events out. */
 import { asProxyError, type ProxyError } from "../core/errors.ts";
-import type { EngineStats, GenerateEvent, LoadedInfo, LoadOptions, Sampling } from "../core/request.ts";
+import type { EngineStats, GenerateEvent, LoadedInfo, Sampling } from "../core/request.ts";
+import type { LoadOptions } from "../core/runner-protocol.ts";
 import { StopMatcher } from "../core/stops.ts";
 import type { Addon, NativeEngine, NativeEvent } from "./contract.ts";
 import { isOfTheDriver, nativeError } from "./errors.ts";

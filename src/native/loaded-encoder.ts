@@ -1,8 +1,10 @@
 /** A loaded embedder or reranker: texts of all callers become rows, rows become batches, batches run on all cores. */
 import { Batching } from "../core/embedding/batching.ts";
-import type { EncodedInputs, EncoderInput, Purpose } from "../core/embedding/embedding.ts";
+import type { EncodedInputs, EncoderInput } from "../core/embedding/embedding.ts";
 import { ProxyError } from "../core/errors.ts";
-import type { EncoderLoadOptions, EngineStats, LoadedInfo, Priority } from "../core/request.ts";
+import type { Purpose } from "../core/model.ts";
+import type { EngineStats, LoadedInfo, Priority } from "../core/request.ts";
+import type { EncoderLoadOptions } from "../core/runner-protocol.ts";
 import type { Addon, NativeErrorCode } from "./contract.ts";
 import { packed, type Row, rowsOf } from "./encoder-frame.ts";
 import { loadEncoder, type ReadyEncoder } from "./encoder-load.ts";

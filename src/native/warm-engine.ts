@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { asProxyError, type ErrorCode, ProxyError } from "../core/errors.ts";
 import { blockTokens } from "../core/memory/memory.ts";
-import { deviceClass, type LoadOptions } from "../core/request.ts";
+import { deviceClass } from "../core/request.ts";
+import type { LoadOptions } from "../core/runner-protocol.ts";
 import type { Addon, EngineOptions, NativeEngine, NativeEvent, NativeSampling } from "./contract.ts";
 import { nativeError } from "./errors.ts";
 import { modelPath } from "./model-path.ts";

@@ -1,6 +1,6 @@
 /** One question to a runner that is starting, and its answer. */
 import { asProxyError, type ProxyError } from "../core/errors.ts";
-import type { FromRunner, ToRunner } from "../core/request.ts";
+import type { FromRunner, ToRunner } from "../core/runner-protocol.ts";
 import type { RunnerConnection } from "./connection.ts";
 
 type Answer<Kind extends FromRunner["ev"]> = Extract<FromRunner, { ev: Kind }>;

@@ -5,8 +5,10 @@
 import pins from "../../build/pins.json";
 import { type CompiledOrigin, surplus } from "../core/compiled.ts";
 import { asProxyError, type ErrorCode } from "../core/errors.ts";
-import type { Engine, Model, Observer, Shape } from "../core/ports.ts";
+import type { Model } from "../core/model.ts";
+import type { Engine, Observer } from "../core/ports.ts";
 import { type DeviceInfo, deviceClass } from "../core/request.ts";
+import type { Shape } from "../core/routing/limits.ts";
 import type { CompiledFolder } from "./compiled-folder.ts";
 
 export interface CompileCacheOptions {

@@ -1,7 +1,7 @@
 /** The daemon's end of one runner process: start, typed messages, its death and why. */
 import { ProxyError } from "../core/errors.ts";
 import type { Observer } from "../core/ports.ts";
-import type { FromRunner, ToRunner } from "../core/request.ts";
+import type { FromRunner, ToRunner } from "../core/runner-protocol.ts";
 import { meaningOf } from "../native/errors.ts";
 import { oomKills } from "./control-group.ts";
 

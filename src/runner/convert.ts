@@ -1,7 +1,7 @@
 /** A conversion in a runner of its own: weights that make the library crash or hang take nothing else with them. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { Observer } from "../core/ports.ts";
-import type { ToRunner } from "../core/request.ts";
+import type { ToRunner } from "../core/runner-protocol.ts";
 import { ask } from "./ask.ts";
 import type { RunnerConnection } from "./connection.ts";
 

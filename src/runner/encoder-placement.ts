@@ -1,7 +1,9 @@
 /** Core's EncoderEngine over a runner process: questions by number, and a clean error for everyone when it dies. */
-import type { EncodedInputs, EncoderEngine, EncoderInput, Purpose } from "../core/embedding/embedding.ts";
+import type { EncodedInputs, EncoderEngine, EncoderInput } from "../core/embedding/embedding.ts";
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import type { EngineStats, FromRunner, LoadedInfo, Priority, ToRunner } from "../core/request.ts";
+import type { Purpose } from "../core/model.ts";
+import type { EngineStats, LoadedInfo, Priority } from "../core/request.ts";
+import type { FromRunner, ToRunner } from "../core/runner-protocol.ts";
 import { type RunnerConnection, remoteError } from "./connection.ts";
 import { RunnerHealth } from "./health.ts";
 

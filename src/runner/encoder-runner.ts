@@ -1,6 +1,7 @@
 /** The runner's side of an embedder or a reranker: messages in, vectors and scores out. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import type { EngineStats, FromRunner, ToRunner } from "../core/request.ts";
+import type { EngineStats } from "../core/request.ts";
+import type { FromRunner, ToRunner } from "../core/runner-protocol.ts";
 import type { Addon } from "../native/contract.ts";
 import { LoadedEncoder } from "../native/loaded-encoder.ts";
 

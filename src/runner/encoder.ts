@@ -1,7 +1,8 @@
 /** The runner that holds tokenizers only, started when first needed and anew when it died. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import type { Model } from "../core/ports.ts";
-import type { EncodedPrompt, FromRunner, Prompt } from "../core/request.ts";
+import type { Model } from "../core/model.ts";
+import type { EncodedPrompt, Prompt } from "../core/request.ts";
+import type { FromRunner } from "../core/runner-protocol.ts";
 import { type RunnerConnection, remoteError } from "./connection.ts";
 import { RunnerHealth } from "./health.ts";
 

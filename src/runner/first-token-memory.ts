@@ -1,7 +1,7 @@
 /** What a model's probe said first on the CPU, kept so that other devices' loads can be compared with it. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Model } from "../core/ports.ts";
+import type { Model } from "../core/model.ts";
 import { keepNote } from "../native/cache-note.ts";
 
 export class FirstTokenMemory {

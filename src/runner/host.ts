@@ -4,16 +4,12 @@ import type { EncoderEngine, EncoderHost } from "../core/embedding/embedding.ts"
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { EncoderConverter, GgufConverter } from "../core/library.ts";
 import { blockTokens } from "../core/memory/memory.ts";
-import type { Engine, EngineHost, LoadPlan, Model, Observer } from "../core/ports.ts";
-import {
-  type DeviceInfo,
-  deviceClass,
-  type EncoderLoadOptions,
-  type LoadedInfo,
-  type LoadOptions,
-  type ToRunner,
-} from "../core/request.ts";
+import type { Model } from "../core/model.ts";
+import type { Engine, EngineHost, Observer } from "../core/ports.ts";
+import { type DeviceInfo, deviceClass, type LoadedInfo } from "../core/request.ts";
 import { knownBad } from "../core/routing/known-bad.ts";
+import type { LoadPlan } from "../core/routing/limits.ts";
+import type { EncoderLoadOptions, LoadOptions, ToRunner } from "../core/runner-protocol.ts";
 import { findRuntime } from "../native/runtime-folder.ts";
 import { ask } from "./ask.ts";
 import type { CompileCache } from "./compile-cache.ts";

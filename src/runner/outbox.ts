@@ -3,7 +3,8 @@
  * text is gathered into one delta (its length is bounded by the request's own token limit) until the next grant, or until
  * the answer is complete: then it goes out as it is, so that the engine is free however slowly it is read.
  */
-import { DELTA_CREDITS, type GenerateEvent } from "../core/request.ts";
+import type { GenerateEvent } from "../core/request.ts";
+import { DELTA_CREDITS } from "../core/runner-protocol.ts";
 
 export class Outbox {
   readonly #send: (event: GenerateEvent) => void;

@@ -2,15 +2,8 @@
 import { Channel } from "../core/channel.ts";
 import { asProxyError, ProxyError } from "../core/errors.ts";
 import type { Engine } from "../core/ports.ts";
-import {
-  DELTA_CREDITS,
-  type EncodedPrompt,
-  type EngineStats,
-  type FromRunner,
-  type GenerateEvent,
-  type LoadedInfo,
-  type Sampling,
-} from "../core/request.ts";
+import type { EncodedPrompt, EngineStats, GenerateEvent, LoadedInfo, Sampling } from "../core/request.ts";
+import { DELTA_CREDITS, type FromRunner } from "../core/runner-protocol.ts";
 import { type RunnerConnection, remoteError } from "./connection.ts";
 import { RunnerHealth } from "./health.ts";
 

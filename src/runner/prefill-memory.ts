@@ -1,7 +1,7 @@
 /** The prefill chunk that a load measured, kept for the next load of the same model on the same device. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Model } from "../core/ports.ts";
+import type { Model } from "../core/model.ts";
 import type { Device } from "../core/request.ts";
 import { keepNote } from "../native/cache-note.ts";
 

@@ -1,6 +1,7 @@
 /** The runner process: one placement, or all tokenizers, or a device probe. The only process that loads native code. */
 import { asProxyError, ProxyError } from "../core/errors.ts";
-import type { FromRunner, GenerateEvent, ToRunner } from "../core/request.ts";
+import type { GenerateEvent } from "../core/request.ts";
+import type { FromRunner, ToRunner } from "../core/runner-protocol.ts";
 import { packTokens, unpackTokens } from "../core/token-ids.ts";
 import { loadAddon } from "../native/binding.ts";
 import type { Addon } from "../native/contract.ts";

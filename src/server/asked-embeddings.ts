@@ -1,7 +1,8 @@
 /** What a request asks of an embedder, in whichever API. */
 import type { Context } from "hono";
-import { type EmbedRequest, MOST_INPUTS, type Purpose } from "../core/embedding/embedding.ts";
+import { type EmbedRequest, MOST_INPUTS } from "../core/embedding/embedding.ts";
 import { ProxyError } from "../core/errors.ts";
+import type { Purpose } from "../core/model.ts";
 import { wishOf } from "../core/routing/wish.ts";
 import type { ServerEnv } from "./exchange.ts";
 import type { ServerOptions } from "./options.ts";

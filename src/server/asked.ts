@@ -1,5 +1,7 @@
-import type { Admission, Model, ModelRequest } from "../core/ports.ts";
+import type { Model } from "../core/model.ts";
+import type { ModelRequest } from "../core/ports.ts";
 import type { Prompt, Sampling } from "../core/request.ts";
+import type { Admission } from "../core/scheduling/schedule.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** What a request asks for, in whichever API. */

@@ -1,5 +1,5 @@
 /** What the health routes tell, in the field names of their clients. Never a local path. */
-import type { ModelKind } from "../core/library.ts";
+import type { ModelKind } from "../core/model.ts";
 import type { Placement, RuntimeState, WarmUp } from "../core/ports.ts";
 import { type DeviceInfo, deviceClass, type EngineStats } from "../core/request.ts";
 import { deviceLabel } from "./device.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { compileAhead } from "../../src/core/compile-ahead.ts";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
 import { DEMO, IDLE, ScriptedRuntime } from "../support/scripted-runtime.ts";
 
 const { signal } = new AbortController();

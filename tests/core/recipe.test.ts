@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Recipe } from "../../src/core/library.ts";
+import type { Recipe } from "../../src/core/model.ts";
 import { applyRecipe } from "../../src/core/recipe.ts";
 import type { Message, Prompt } from "../../src/core/request.ts";
 

@@ -1,10 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { RouteReason } from "../../src/core/ports.ts";
 import { deviceClass } from "../../src/core/request.ts";
 import { longestPrompt, shapeOn } from "../../src/core/routing/limits.ts";
-import type { DeviceState, RouteDecision, RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
+import type {
+  DeviceState,
+  RouteDecision,
+  RouteQuestion,
+  RouteReason,
+  RouteSettings,
+} from "../../src/core/routing/route.ts";
 import { route } from "../../src/core/routing/router.ts";
 import { deviceState } from "../support/route-question.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Fitness } from "../../src/core/library.ts";
+import type { Fitness } from "../../src/core/model.ts";
 import type { DeviceState, RouteQuestion, RouteSettings } from "../../src/core/routing/route.ts";
 import { route } from "../../src/core/routing/router.ts";
 import { LIMITS, machine, questionWith, refusal, routes, settingsWith } from "../support/route-question.ts";

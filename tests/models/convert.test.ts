@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { ModelKind } from "../../src/core/library.ts";
+import type { ModelKind } from "../../src/core/model.ts";
 import { type ConverterOptions, createConverter } from "../../src/models/pull/convert.ts";
 import { isAlive, until } from "../support/daemon.ts";
 import { temporaryFolder } from "../support/demo.ts";

@@ -1,6 +1,6 @@
 /** What goes before a text, and whether shorter vectors mean something: by an embedder's own files, and by a small table. */
 import { describe, expect, test } from "bun:test";
-import type { Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
 import { inspectModel } from "../../src/models/inspect/inspect.ts";
 import { inspectRemote } from "../../src/models/inspect/inspect-remote.ts";
 import { writeManifest } from "../../src/models/store/manifest.ts";

@@ -1,7 +1,7 @@
 /** ModelEngine over an addon that says what a test wrote for it: what a healthy machine's library never does. */
 import { describe, expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { LoadOptions } from "../../src/core/request.ts";
+import type { LoadOptions } from "../../src/core/runner-protocol.ts";
 import type { Addon, NativeEngine, NativeEvent, NativeSampling } from "../../src/native/contract.ts";
 import { type Deliver, ModelEngine } from "../../src/native/engine.ts";
 import { until } from "../support/daemon.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EncoderEngine, EncoderInput } from "../../src/core/embedding/embedding.ts";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
 import type { DeviceInfo } from "../../src/core/request.ts";
 import { createEngineHost, type RunnerHost } from "../../src/runner/host.ts";
 import { bertForward } from "../support/bert-forward.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { ToRunner } from "../../src/core/request.ts";
+import type { ToRunner } from "../../src/core/runner-protocol.ts";
 import { type HealthOptions, RunnerHealth } from "../../src/runner/health.ts";
 import { until } from "../support/daemon.ts";
 

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Engine, LoadPlan, Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
+import type { Engine } from "../../src/core/ports.ts";
 import type { DeviceInfo, GenerateEvent } from "../../src/core/request.ts";
+import type { LoadPlan } from "../../src/core/routing/limits.ts";
 import { createEngineHost, type RunnerHost } from "../../src/runner/host.ts";
 import { isAlive, until } from "../support/daemon.ts";
 import { DEMO, temporaryFolder } from "../support/demo.ts";

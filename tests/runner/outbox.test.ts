@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { DELTA_CREDITS, type GenerateEvent } from "../../src/core/request.ts";
+import type { GenerateEvent } from "../../src/core/request.ts";
+import { DELTA_CREDITS } from "../../src/core/runner-protocol.ts";
 import { Outbox } from "../../src/runner/outbox.ts";
 
 const delta = (text: string): GenerateEvent => ({ type: "delta", text, tokens: 1 });

@@ -1,7 +1,7 @@
 /** A runner that converts nothing: it says who it is in a file, then crashes, or hangs for ever, as the folder's name tells. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { FromRunner, ToRunner } from "../../src/core/request.ts";
+import type { FromRunner, ToRunner } from "../../src/core/runner-protocol.ts";
 
 /** What it does when it is told to convert a folder of that name. */
 export type Behaviour = "crash" | "hang";

@@ -1,5 +1,5 @@
 /** A runner whose drivers do as its arguments say, for each kind: "CPU=works", "GPU=crashes", "NPU=refuses". */
-import type { FromRunner, ToRunner } from "../../src/core/request.ts";
+import type { FromRunner, ToRunner } from "../../src/core/runner-protocol.ts";
 
 /** What a kind's driver does when it is asked. */
 export type Script = `${"CPU" | "GPU" | "NPU"}=${"works" | "emulates" | "lacks" | "crashes" | "refuses" | "hangs"}`;

@@ -1,5 +1,5 @@
 /** A runner whose device is not what it was: it loads anything (with a warm-up that failed), answers one request, and loses the device at the second. */
-import type { FromRunner, ToRunner } from "../../src/core/request.ts";
+import type { FromRunner, ToRunner } from "../../src/core/runner-protocol.ts";
 
 const say = (message: FromRunner, then?: () => void): unknown => process.send?.(message, undefined, undefined, then);
 const info = { prefillChunk: 256, memoryBytes: 1, openvino: "scripted", warmUpError: "Too slow." };

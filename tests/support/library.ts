@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelLibrary } from "../../src/core/library.ts";
-import type { ModelStore } from "../../src/core/ports.ts";
+import type { ModelStore } from "../../src/core/model.ts";
 import { createModelLibrary, type ModelLibraryOptions } from "../../src/models/library.ts";
 import { CompiledFolder } from "../../src/runner/compiled-folder.ts";
 import { DEMO } from "./demo.ts";

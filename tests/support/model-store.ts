@@ -1,7 +1,8 @@
 /** A store over folders of the test's own, with the demo as what came with the program. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { ModelStore, Observer } from "../../src/core/ports.ts";
+import type { ModelStore } from "../../src/core/model.ts";
+import type { Observer } from "../../src/core/ports.ts";
 import { createCatalog } from "../../src/models/catalog.ts";
 import { hashOf } from "../../src/models/store/file-hash.ts";
 import { filesOf } from "../../src/models/store/folders.ts";

@@ -6,7 +6,7 @@ import type {
   RerankRequest,
 } from "../../src/core/embedding/embedding.ts";
 import { ProxyError } from "../../src/core/errors.ts";
-import type { Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
 import type { DeviceInfo } from "../../src/core/request.ts";
 
 const CPU: DeviceInfo = { name: "CPU", fullName: "A processor", emulated: false };

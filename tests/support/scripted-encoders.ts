@@ -1,8 +1,9 @@
 /** Encoders that answer at once, or when a test lets them, or fail as it says. */
 import type { EncodedInputs, EncoderEngine, EncoderHost, EncoderInput } from "../../src/core/embedding/embedding.ts";
 import { type ErrorCode, ProxyError } from "../../src/core/errors.ts";
-import type { LoadPlan, Model } from "../../src/core/ports.ts";
+import type { Model } from "../../src/core/model.ts";
 import type { DeviceInfo, Priority } from "../../src/core/request.ts";
+import type { LoadPlan } from "../../src/core/routing/limits.ts";
 
 export const EMBEDDER: Model = {
   name: "embedder:latest",

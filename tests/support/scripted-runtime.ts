@@ -1,13 +1,11 @@
 import { Channel } from "../../src/core/channel.ts";
 import type { Embeddings, EmbedRequest, Ranking, RerankRequest } from "../../src/core/embedding/embedding.ts";
 import { ProxyError } from "../../src/core/errors.ts";
+import type { DamagedModel, Model } from "../../src/core/model.ts";
 import type {
-  Admission,
   Answer,
-  DamagedModel,
   LoadRequest,
   LogFields,
-  Model,
   ModelRequest,
   Observer,
   Placement,
@@ -16,6 +14,7 @@ import type {
   RuntimeState,
 } from "../../src/core/ports.ts";
 import type { DeviceInfo, FinishReason, GenerateEvent } from "../../src/core/request.ts";
+import type { Admission } from "../../src/core/scheduling/schedule.ts";
 import { createApp } from "../../src/server/app.ts";
 import { type Listening, listen } from "../../src/server/listen.ts";
 import type { ServerOptions } from "../../src/server/options.ts";

@@ -1,5 +1,7 @@
 /** A real inference with the demo on a device, by the same engines as the server's. */
-import type { Engine, EngineHost, Model } from "../../core/ports.ts";
+
+import type { Model } from "../../core/model.ts";
+import type { Engine, EngineHost } from "../../core/ports.ts";
 import { type DeviceInfo, deviceClass, type EncodedPrompt, type Sampling, type Usage } from "../../core/request.ts";
 import { type Finding, finding } from "./finding.ts";
 

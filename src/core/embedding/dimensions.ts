@@ -1,6 +1,6 @@
 /** Shorter vectors than a model's own: their beginning, where the model was trained for that (Matryoshka). Pure. */
 import { ProxyError } from "../errors.ts";
-import type { Model } from "../ports.ts";
+import type { Model } from "../model.ts";
 
 /** More than any model has; a model that does not tell its own is no reason to make room for more. */
 const MOST_DIMENSIONS = 65_536;

@@ -1,10 +1,10 @@
 /** One request's inputs, and their vectors as they come: from the cache, from another request, or from the engine. */
 import { asProxyError, ProxyError } from "../errors.ts";
-import type { Model } from "../ports.ts";
+import type { Model, Purpose } from "../model.ts";
 import type { DeviceInfo, Priority } from "../request.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import type { Embedded, EmbeddingCache } from "./cache.ts";
-import type { EmbedRequest, EncodedInputs, EncoderInput, Purpose } from "./embedding.ts";
+import type { EmbedRequest, EncodedInputs, EncoderInput } from "./embedding.ts";
 import type { EncoderVisit } from "./encoder-visit.ts";
 import { type Hash, keysOn } from "./keys.ts";
 import { bytesOf, eachPiece, piecesOf } from "./pieces.ts";

@@ -1,6 +1,7 @@
 /** Vectors of texts: validated, found or computed, shortened; and hashes in their place where that was chosen and the model fails. */
 import { asProxyError, type ErrorCode, ProxyError } from "../errors.ts";
-import type { Model, Observer } from "../ports.ts";
+import type { Model } from "../model.ts";
+import type { Observer } from "../ports.ts";
 import type { Priority } from "../request.ts";
 import type { Candidate, RouteDecision } from "../routing/route.ts";
 import { type CacheState, EmbeddingCache, type EmbeddingShelf } from "./cache.ts";

@@ -1,14 +1,14 @@
 /** The vocabulary of embeddings and reranking: what is asked, what is answered, and what an encoder's engine does. */
 
 import type { ProxyError } from "../errors.ts";
-import type { Admission, LoadPlan, Model, RouteReason } from "../ports.ts";
+import type { Model, Purpose } from "../model.ts";
 import type { DeviceInfo, EngineStats, GenerateRequest, LoadedInfo, Priority } from "../request.ts";
+import type { LoadPlan } from "../routing/limits.ts";
+import type { RouteReason } from "../routing/route.ts";
+import type { Admission } from "../scheduling/schedule.ts";
 
 /** A text, or its token ids in the model's own vocabulary. */
 export type EncoderInput = string | readonly number[];
-
-/** Some models are asked with other words before a query than before a document. */
-export type Purpose = "query" | "document";
 
 /** What embedding and reranking requests have in common with all others. */
 type Common = Pick<GenerateRequest, "id" | "model" | "client" | "priority" | "device" | "keepAliveMs" | "timeoutMs"> & {

@@ -1,7 +1,8 @@
 /** A request's work on an encoder: on the best device, and where that fails on the next one, or there once more. */
 import { asProxyError, ProxyError } from "../errors.ts";
 import { isOfEngine, movesOn, triesAgain } from "../failure.ts";
-import type { Model, Observer } from "../ports.ts";
+import type { Model } from "../model.ts";
+import type { Observer } from "../ports.ts";
 import type { Priority } from "../request.ts";
 import type { Candidate, RouteDecision } from "../routing/route.ts";
 import type { EmbedRequest, EncoderPlace } from "./embedding.ts";

@@ -1,6 +1,7 @@
 /** One attempt of a request at an encoder: its place there, taken when it is first needed, and what it asks. */
 import { asProxyError, type ProxyError } from "../errors.ts";
-import type { Clock, Model, Timers } from "../ports.ts";
+import type { Model } from "../model.ts";
+import type { Clock, Timers } from "../ports.ts";
 import type { Priority } from "../request.ts";
 import type { Candidate } from "../routing/route.ts";
 import type { Ask } from "../run.ts";

@@ -1,7 +1,7 @@
 /** What an input's vector is remembered by: everything that it depends on, hashed. Pure. */
-import type { Model } from "../ports.ts";
+import type { Model, Purpose } from "../model.ts";
 import { type DeviceInfo, deviceClass } from "../request.ts";
-import type { EncoderInput, Purpose } from "./embedding.ts";
+import type { EncoderInput } from "./embedding.ts";
 
 /** A text's hash of at least 128 bits, as 32 or more hex digits: two texts never share one in practice. */
 export type Hash = (text: string) => string;

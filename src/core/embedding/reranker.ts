@@ -1,6 +1,6 @@
 /** How well documents answer a query: their pairs, in pieces, on a reranker. */
 import { ProxyError } from "../errors.ts";
-import type { Model } from "../ports.ts";
+import type { Model } from "../model.ts";
 import type { EmbedderHost } from "./embedder.ts";
 import { MOST_INPUTS, type Ranking, type RerankRequest } from "./embedding.ts";
 import { EncoderRun } from "./encoder-run.ts";

@@ -1,8 +1,10 @@
 /** Whether a placement fits into memory, and how large its KV cache may grow. Pure. */
 import { ProxyError } from "../errors.ts";
+import type { Model } from "../model.ts";
 import { isEncoder } from "../placed-engine.ts";
-import type { LoadPlan, MemoryState, Model, Shape } from "../ports.ts";
+import type { MemoryState } from "../ports.ts";
 import { type DeviceClass, type DeviceInfo, deviceClass } from "../request.ts";
+import type { LoadPlan, Shape } from "../routing/limits.ts";
 import type { Pressure } from "../scheduling/schedule.ts";
 
 export interface LoadDemand {

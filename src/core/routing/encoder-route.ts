@@ -1,9 +1,8 @@
 /** Where embedders and rerankers go: the router's rules, asked about a model whose inputs are cut to its own length. Pure. */
 
-import type { Fitness } from "../library.ts";
-import type { Model, Shape } from "../ports.ts";
+import type { Fitness, Model } from "../model.ts";
 import type { Device } from "../request.ts";
-import type { Limits } from "./limits.ts";
+import type { Limits, Shape } from "./limits.ts";
 import type { DeviceState, RouteQuestion, RouteSettings } from "./route.ts";
 
 /** An encoder generates nothing: its longest input is all that it is loaded for, on every device. */

@@ -1,5 +1,5 @@
 /** Models that are wrong on some generations of a device without any error: the load-time probe may not see it. Pure. */
-import type { Model } from "../ports.ts";
+import type { Model } from "../model.ts";
 import { type DeviceInfo, deviceClass } from "../request.ts";
 
 interface Bad {

@@ -1,7 +1,19 @@
 /** How many tokens fit where: the one formula, pure. The README prints it. */
 import { ProxyError } from "../errors.ts";
-import type { Shape } from "../ports.ts";
 import { type Device, deviceClass } from "../request.ts";
+
+/** A placement's size, in tokens: its longest prompt, and its longest prompt + answer. */
+export interface Shape {
+  readonly maxPromptTokens: number;
+  readonly contextLength: number;
+}
+
+/** How a placement is loaded. */
+export interface LoadPlan {
+  readonly shape: Shape;
+  /** KV tokens that its running requests may reserve together; undefined: static (NPU). */
+  readonly kvTokens: number | undefined;
+}
 
 /** Settings, in tokens. */
 export interface Limits {

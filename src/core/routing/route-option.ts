@@ -1,10 +1,10 @@
 /** One device as an option for one request: what it takes, what speaks against it, how long it would need. Pure. */
 
-import type { RouteReason, Shape } from "../ports.ts";
 import { type Device, type DeviceClass, deviceClass, type Need } from "../request.ts";
 import { expectedMs } from "../speed.ts";
+import type { Shape } from "./limits.ts";
 import { longestPrompt, misfit, outputTokens, shapeOn } from "./limits.ts";
-import type { DeviceState, RouteQuestion, RouteSettings } from "./route.ts";
+import type { DeviceState, RouteQuestion, RouteReason, RouteSettings } from "./route.ts";
 
 /** What the NPU's pipeline cannot do. */
 const UNSUPPORTED_BY_NPU: ReadonlySet<Need> = new Set(["logprobs", "n", "image", "adapter"]);

@@ -1,11 +1,25 @@
 /** The vocabulary of the router: what it is asked, and what it answers. core/routing/router.ts decides. */
 
-import type { Fitness } from "../library.ts";
-import type { RouteReason, Shape } from "../ports.ts";
+import type { Fitness } from "../model.ts";
 import type { Device, DeviceInfo, Need } from "../request.ts";
 import type { CircuitState } from "../scheduling/circuit.ts";
 import type { Speed } from "../speed.ts";
-import type { Limits } from "./limits.ts";
+import type { Limits, Shape } from "./limits.ts";
+
+/** Why a request went where it went; a closed list. */
+export type RouteReason =
+  | "within_npu_limit"
+  | "prompt_exceeds_npu_limit"
+  | "output_exceeds_npu_limit"
+  | "needs_unsupported_by_npu"
+  | "npu_busy"
+  | "npu_unavailable"
+  | "circuit_open"
+  | "model_unfit"
+  | "insufficient_memory"
+  | "requested"
+  | "fixed"
+  | "fastest";
 
 /** NPU_PROXY_POLICY: by limits; the least expected time; the preferred device alone. */
 export type Policy = "context" | "latency" | "fixed";

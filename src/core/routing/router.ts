@@ -1,9 +1,8 @@
 /** Which devices a request may run on, best first, and why. Pure. */
 
-import type { RouteReason } from "../ports.ts";
 import type { Device } from "../request.ts";
 import { outputTokens } from "./limits.ts";
-import type { Candidate, RouteDecision, RouteQuestion, RouteSettings } from "./route.ts";
+import type { Candidate, RouteDecision, RouteQuestion, RouteReason, RouteSettings } from "./route.ts";
 import { findOption, type Option, type Options, optionOf } from "./route-option.ts";
 import { absent, type OnlyBecause, obstruction, refusal } from "./route-refusal.ts";
 

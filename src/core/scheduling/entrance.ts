@@ -1,7 +1,8 @@
 /** Requests that were read and have no place in a queue yet: their prompts are being counted. */
-import type { Admission } from "../ports.ts";
+
 import { wishOf } from "../routing/wish.ts";
 import type { Placements } from "./placements.ts";
+import type { Admission } from "./schedule.ts";
 
 export class Entrance {
   readonly #maxQueue: number;

@@ -2,8 +2,9 @@
 import { asProxyError, ProxyError } from "../errors.ts";
 import type { Home } from "../home.ts";
 import type { PlacedEngine } from "../placed-engine.ts";
-import type { Clock, Engine, LoadPlan, Observer, Timers } from "../ports.ts";
+import type { Clock, Engine, Observer, Timers } from "../ports.ts";
 import type { Device } from "../request.ts";
+import type { LoadPlan } from "../routing/limits.ts";
 import type {
   Effect,
   Job,

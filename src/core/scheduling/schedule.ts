@@ -105,3 +105,8 @@ export interface SchedulerOptions {
   /** Most placements that are loading, loaded or unloading at once; 0: no limit. */
   readonly maxLoaded: number;
 }
+
+/** A place among the requests that wait. `release` gives it back; generate() does so once the request is queued. */
+export interface Admission {
+  release(): void;
+}

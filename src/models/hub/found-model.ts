@@ -1,6 +1,6 @@
 /** A model that a search of the hub found: what its name, tags and list of files tell, its weights unseen. */
 import * as v from "valibot";
-import type { ModelKind } from "../../core/library.ts";
+import type { ModelKind } from "../../core/model.ts";
 
 /** Also the form in which searches are kept on disk. */
 export const foundModel = v.object({

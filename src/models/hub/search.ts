@@ -1,7 +1,8 @@
 /** Finding models: the hub's answer filtered, sorted and paged, and what this machine can do with each of them. */
 import { ProxyError } from "../../core/errors.ts";
 import type { CatalogEntry, SearchPage, SearchQuery, SearchResult, SearchSort } from "../../core/library.ts";
-import type { Model, Observer } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
+import type { Observer } from "../../core/ports.ts";
 import type { DeviceInfo } from "../../core/request.ts";
 import type { Catalog } from "../catalog.ts";
 import { fitnessOf } from "../inspect/fitness.ts";

@@ -1,5 +1,5 @@
 /** What an embedder's makers say of its use: what goes before a text, and whether shorter vectors mean something. */
-import type { Model } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
 import { type Json, jsonObject, readJsonObject } from "./json-file.ts";
 import { knownEmbedder } from "./known-embedders.ts";
 

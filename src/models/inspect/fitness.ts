@@ -5,7 +5,7 @@
  * what it refuses is BERT's graph with lengths left open (openvino.genai #3493).
  */
 import pins from "../../../build/pins.json";
-import type { Fitness, ModelKind } from "../../core/library.ts";
+import type { Fitness, ModelKind } from "../../core/model.ts";
 
 export interface FitnessFacts {
   readonly kind: ModelKind;

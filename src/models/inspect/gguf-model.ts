@@ -1,7 +1,7 @@
 /** A model in one GGUF file, as GenAI's own reader can take it (tried with 2026.4). */
 import { join } from "node:path";
 import { ProxyError } from "../../core/errors.ts";
-import type { Model } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
 import { type ByteSource, openFile } from "./byte-source.ts";
 import { fitnessOf } from "./fitness.ts";
 import { type Gguf, readGguf } from "./gguf.ts";

@@ -2,8 +2,7 @@
 import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ProxyError } from "../../core/errors.ts";
-import type { ModelKind } from "../../core/library.ts";
-import type { Model } from "../../core/ports.ts";
+import type { Model, ModelKind } from "../../core/model.ts";
 import { IR_OF_GGUF } from "../pull/gguf-ir.ts";
 import { filesOf } from "../store/folders.ts";
 import { MANIFEST, readManifest } from "../store/manifest.ts";

@@ -1,5 +1,5 @@
 /** What the cards of well-known embedders say in words, and no file of theirs in a form that can be read. */
-import type { Model } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
 
 export interface KnownEmbedder {
   readonly instructions?: Model["instructions"];

@@ -1,5 +1,5 @@
 /** What kind of model a folder's files make, and which of them it needs. */
-import type { ModelKind } from "../../core/library.ts";
+import type { ModelKind } from "../../core/model.ts";
 
 export interface KindFacts {
   readonly names: readonly string[];

@@ -3,7 +3,8 @@ import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { readBertConfig } from "../../core/bert-config.ts";
 import { ProxyError } from "../../core/errors.ts";
-import type { EncoderConverter, ModelKind } from "../../core/library.ts";
+import type { EncoderConverter } from "../../core/library.ts";
+import type { ModelKind } from "../../core/model.ts";
 import { runTool } from "./tool.ts";
 
 export type ConversionPlan =

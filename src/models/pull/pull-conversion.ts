@@ -1,6 +1,6 @@
 /** The part of a pull that makes a model of files that nobody can serve as they are. */
 import { ProxyError } from "../../core/errors.ts";
-import type { ModelKind } from "../../core/library.ts";
+import type { ModelKind } from "../../core/model.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { HubFile } from "../hub/hub-file.ts";
 import { filesOf } from "../store/folders.ts";

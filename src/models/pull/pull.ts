@@ -4,8 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { ProxyError } from "../../core/errors.ts";
-import type { ModelKind, PullEvent, PullRequest, Source } from "../../core/library.ts";
-import type { Model } from "../../core/ports.ts";
+import type { PullEvent, PullRequest } from "../../core/library.ts";
+import type { Model, ModelKind, Source } from "../../core/model.ts";
 import type { DeviceInfo } from "../../core/request.ts";
 import type { Catalog } from "../catalog.ts";
 import type { Hub, Resolved } from "../hub/hub.ts";

@@ -1,7 +1,7 @@
 /** What the store already has of what a pull wants. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { Source } from "../../core/library.ts";
+import type { Source } from "../../core/model.ts";
 import type { HubFile } from "../hub/hub-file.ts";
 import { type Manifest, readManifest } from "../store/manifest.ts";
 import type { Shelves } from "../store/shelves.ts";

@@ -1,7 +1,8 @@
 /** Models made of other models: npu-proxy create, and Ollama's /api/create. */
 import { ProxyError } from "../../core/errors.ts";
 import { isGoTemplate, parseGoTemplate } from "../../core/go-template/go-template.ts";
-import type { CreateRequest, Recipe } from "../../core/library.ts";
+import type { CreateRequest } from "../../core/library.ts";
+import type { Recipe } from "../../core/model.ts";
 import { parseModelfile } from "../../core/modelfile.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";
 import { localName, parseReference } from "../reference.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ProxyError } from "../../core/errors.ts";
-import type { Recipe, Source } from "../../core/library.ts";
+import type { Recipe, Source } from "../../core/model.ts";
 import { isSafePath } from "../hub/hub-file.ts";
 import { writeDurable } from "./durable-file.ts";
 

@@ -2,7 +2,8 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { asProxyError, ProxyError } from "../../core/errors.ts";
-import type { DamagedModel, Inventory, Model, ModelStore, ModelTuning, Observer } from "../../core/ports.ts";
+import type { DamagedModel, Inventory, Model, ModelStore, ModelTuning } from "../../core/model.ts";
+import type { Observer } from "../../core/ports.ts";
 import { samplingFromOptions } from "../../core/sampling.ts";
 import { inspectModel } from "../inspect/inspect.ts";
 import { DEFAULT_TAG } from "../reference.ts";

@@ -1,7 +1,8 @@
 /** Whether a model's files still are what its manifest says, and how to make them so again. */
 import { mkdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Source, VerifyReport } from "../../core/library.ts";
+import type { VerifyReport } from "../../core/library.ts";
+import type { Source } from "../../core/model.ts";
 import type { Hub } from "../hub/hub.ts";
 import { type Patience, transfer } from "../pull/transfer.ts";
 import { syncFolder } from "./durable-file.ts";

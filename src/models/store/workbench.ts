@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Model } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
 import { inspectModel } from "../inspect/inspect.ts";
 import { tryLock } from "../pull/lock.ts";
 import { syncFolder } from "./durable-file.ts";

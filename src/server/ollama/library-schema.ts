@@ -1,7 +1,8 @@
 /** Ollama's request bodies that manage models, and the queries of ours. Messages are predicates, as in schema.ts. */
 import * as v from "valibot";
 import { ProxyError } from "../../core/errors.ts";
-import type { ModelKind, SearchSort } from "../../core/library.ts";
+import type { SearchSort } from "../../core/library.ts";
+import type { ModelKind } from "../../core/model.ts";
 import { type Unsupported, unused } from "../unsupported.ts";
 import { flag, message, text } from "./schema.ts";
 

@@ -1,4 +1,5 @@
-import type { Model, Placement } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
+import type { Placement } from "../../core/ports.ts";
 import { deviceClass } from "../../core/request.ts";
 import { deviceLabel } from "../device.ts";
 import type { ServerOptions } from "../options.ts";

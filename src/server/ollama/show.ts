@@ -1,7 +1,7 @@
 /** /api/show: what a model is. */
-import type { Recipe, RemoteModel } from "../../core/library.ts";
+import type { RemoteModel } from "../../core/library.ts";
+import type { Model, Recipe } from "../../core/model.ts";
 import { printModelfile } from "../../core/modelfile.ts";
-import type { Model } from "../../core/ports.ts";
 import { details } from "./models.ts";
 import { parametersOf } from "./options.ts";
 

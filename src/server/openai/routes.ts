@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { Model } from "../../core/ports.ts";
+import type { Model } from "../../core/model.ts";
 import { wishOf } from "../../core/routing/wish.ts";
 import { check, readJson } from "../body.ts";
 import type { ServerEnv } from "../exchange.ts";
