@@ -31,23 +31,26 @@ test("clients that do not read are ended with their own error; memory stays, oth
 
   const options = { temperature: 2, num_predict: 50_000 };
   using clients = new DisposableStack();
-  const mute = Array.from({ length: MUTE }, () =>
-    clients.use(new MuteClient(daemon.url, "/api/generate", { model: "endless", prompt: "Hello!", options })),
-  );
-  const ended = (): number => daemon.log().match(/ error=slow_reader/g)?.length ?? 0;
+  const ended = (id: string): boolean => new RegExp(` id=${id} .*error=slow_reader`).test(daemon.log());
   let highest = before;
-  const others = (async (): Promise<void> => {
-    while (ended() < MUTE) expect(await ask()).toContain("Paris");
-  })();
-  await until(() => {
-    highest = Math.max(highest, memory());
-    return ended() === MUTE;
+  let reading = 0;
+  // Each reads as soon as it was ended: what is not taken soon after that is lost with the connection.
+  const mute = Array.from({ length: MUTE }, async (_, n) => {
+    const id = `mute-client-${n}`;
+    const client = clients.use(
+      new MuteClient(daemon.url, "/api/generate", { model: "endless", prompt: "Hello!", options }, id),
+    );
+    await until(() => {
+      highest = Math.max(highest, memory());
+      return ended(id);
+    });
+    reading++;
+    return await client.readAll();
   });
+  while (reading < MUTE) expect(await ask()).toContain("Paris");
+  const answers = await Promise.all(mute);
   // 50,000 tokens as they stand in answers are 4.5 MB a client: nothing near that may wait in the daemon.
   expect(highest - before).toBeLessThan(32 * MIB);
-  // Read at once: what is not taken soon after the end is lost with the connection.
-  const answers = await Promise.all(mute.map((client) => client.readAll()));
-  await others;
   for (const answer of answers) {
     expect(answer).toStartWith("HTTP/1.1 200");
     expect(answer.match(/"error":/g)).toHaveLength(1);

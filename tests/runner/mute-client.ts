@@ -24,7 +24,8 @@ export class MuteClient implements Disposable {
   });
   readonly #socket: number;
 
-  constructor(url: string, path: string, body: unknown) {
+  /** @param id its X-Request-ID */
+  constructor(url: string, path: string, body: unknown, id = "mute") {
     const { socket, setsockopt, connect, send } = this.#libc.symbols;
     const { hostname, port } = new URL(url);
     this.#socket = socket(AF_INET, SOCK_STREAM, 0);
@@ -37,7 +38,7 @@ export class MuteClient implements Disposable {
     address.set([AF_INET, 0, Number(port) >> 8, Number(port) & 255, ...hostname.split(".").map(Number)]);
     if (connect(this.#socket, ptr(address), 16) !== 0) throw new Error(`Nothing listens at ${url}.`);
     const text = JSON.stringify(body);
-    const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nX-Request-ID: ${id}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n`;
     const bytes = Buffer.from(head + text);
     if (Number(send(this.#socket, ptr(bytes), bytes.length, 0)) !== bytes.length)
       throw new Error("The request was cut.");
