@@ -190,7 +190,8 @@ export function refuseClash(models: string, name: string): void {
     refuse("models of an organisation of this name are in the store");
 }
 
-function entries(directory: string): Dirent[] {
+/** What a folder holds; nothing where there is no such folder. */
+export function entries(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
   } catch {

@@ -1,12 +1,12 @@
 /** What can go from the store and the cache without a model losing anything. */
-import { type Dirent, existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CompiledModels } from "../../core/compiled.ts";
 import type { PruneReport } from "../../core/library.ts";
 import { tryLock } from "../pull/lock.ts";
 import { originOf } from "../pull/pull-folder.ts";
-import { discard, heal, placeOf, previousFolders } from "./folders.ts";
+import { discard, entries, heal, placeOf, previousFolders } from "./folders.ts";
 
 export interface PruneOptions {
   /** The user's store. */
@@ -155,12 +155,4 @@ async function ownBytes(folder: string): Promise<number> {
     }
   }
   return bytes;
-}
-
-function entries(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return []; // no such folder: nothing in it
-  }
 }
